@@ -1,5 +1,30 @@
-//! stub
-/// Token.
-pub fn placeholder(name: &str) -> String {
-    format!("/qdn-asset-placeholder/{}", crate::release::Digest::of(name.as_bytes()).short())
-}
+//! JavaScript modules become one text.
+//!
+//! [`graph`] reads entries and everything they import, and complains about all that is wrong in
+//! them; [`function`] makes a CloudFront Function of a graph, [`chunks`] makes files for a browser.
+//! No disk: files come from a [`Sources`](crate::source::Sources), generated modules from [`Options`].
+//!
+//! This is the only module that names the compiler; who wants to look at code themselves gets its
+//! syntax tree as [`ast`] and [`visit`].
+
+mod browser;
+mod flat;
+mod graph;
+mod link;
+mod lower;
+mod map;
+mod names;
+mod parse;
+mod print;
+mod purity;
+mod resolve;
+mod scope;
+#[cfg(test)]
+mod tests;
+
+pub use browser::{Chunk, ChunkImport, ChunkOptions, chunks, placeholder};
+pub use flat::{FunctionOptions, Script, function};
+pub use graph::{Graph, Options, graph};
+pub use lower::Runtime;
+pub use parse::{Parsed, parse};
+pub use swc_core::ecma::{ast, visit};

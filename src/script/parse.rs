@@ -1,0 +1,156 @@
+//! One text becomes one syntax tree.
+
+use super::scope;
+use crate::source::{Diagnostic, SourcePath, Span};
+use std::collections::BTreeSet;
+use swc_core::common::comments::SingleThreadedComments;
+use swc_core::common::{BytePos, GLOBALS, Globals, Mark, Spanned, SyntaxContext};
+use swc_core::ecma::ast::{EsVersion, Ident, Module, Program};
+use swc_core::ecma::parser::{EsSyntax, Lexer, Parser, StringInput, Syntax, TsSyntax};
+use swc_core::ecma::transforms::base::resolver;
+use swc_core::ecma::transforms::typescript::typescript;
+use swc_core::ecma::visit::VisitMutWith;
+
+/// A module as it was written: types are removed, and every name knows its scope.
+pub struct Parsed {
+    path: SourcePath,
+    module: Module,
+    pub(super) base: u32,
+    /// How many bytes of the text the compiler never sees: a byte order mark's.
+    skipped: usize,
+    length: usize,
+    pub(super) unresolved: SyntaxContext,
+    pub(super) top: SyntaxContext,
+    /// Where the calls begin that a comment calls pure.
+    pub(super) pure_calls: BTreeSet<u32>,
+}
+
+impl Parsed {
+    /// The file, or the name of the generated module.
+    pub fn path(&self) -> &SourcePath {
+        &self.path
+    }
+
+    /// The syntax tree.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Where a node stands in the module's text.
+    pub fn span(&self, span: swc_core::common::Span) -> Span {
+        Span::new(self.offset(span.lo), self.offset(span.hi))
+    }
+
+    /// Whether the name is declared nowhere in the module, and so means something of the runtime's.
+    pub fn is_global(&self, ident: &Ident) -> bool {
+        ident.ctxt == self.unresolved
+    }
+
+    /// Whether the name is declared or imported at the top of the module.
+    pub fn is_top_level(&self, ident: &Ident) -> bool {
+        ident.ctxt == self.top
+    }
+
+    fn offset(&self, position: BytePos) -> usize {
+        let offset = (position.0.saturating_sub(self.base) as usize).min(self.length);
+        if position.0 < self.base { 0 } else { offset + self.skipped }
+    }
+
+    pub(super) fn complain(&self, rule: &'static str, span: swc_core::common::Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(rule, message).at(&self.path, self.span(span))
+    }
+}
+
+/// Reads one module. Its imports are not looked at.
+///
+/// # Errors
+/// Everything that is not JavaScript (TypeScript, in a file that ends in `.ts`), names declared twice,
+/// and assignments to what cannot be assigned to.
+pub fn parse(path: &SourcePath, text: &str) -> Result<Parsed, Vec<Diagnostic>> {
+    GLOBALS.set(&Globals::new(), || parse_at(path, text, 1, Mark::new()))
+}
+
+/// As [`parse`], for one of many modules: its first byte is at `base`, and it shares the globals that are set.
+pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mark) -> Result<Parsed, Vec<Diagnostic>> {
+    let typescript_syntax = match path.extension() {
+        "ts" | "mts" => true,
+        extension @ ("jsx" | "tsx") => {
+            return Err(vec![
+                Diagnostic::error("module-kind", format!("`.{extension}` files are not supported"))
+                    .at(path, Span::default())
+                    .hint("write the module as `.js` or `.ts`, without JSX"),
+            ]);
+        }
+        _ => false,
+    };
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let Some(end) = u32::try_from(body.len()).ok().and_then(|length| length.checked_add(base)) else {
+        return Err(vec![
+            Diagnostic::error("module-kind", format!("`{path}` is too large to be a script")).at(path, Span::default()),
+        ]);
+    };
+    let top = Mark::new();
+    let mut parsed = Parsed {
+        path: path.clone(),
+        module: Module::default(),
+        base,
+        skipped: text.len() - body.len(),
+        length: body.len(),
+        unresolved: SyntaxContext::empty().apply_mark(unresolved),
+        top: SyntaxContext::empty().apply_mark(top),
+        pure_calls: BTreeSet::new(),
+    };
+
+    let comments = SingleThreadedComments::default();
+    let syntax = match typescript_syntax {
+        true => Syntax::Typescript(TsSyntax::default()),
+        false => Syntax::Es(EsSyntax::default()),
+    };
+    let input = StringInput::new(body, BytePos(base), BytePos(end));
+    let mut parser = Parser::new_from(Lexer::new(syntax, EsVersion::latest(), input, Some(&comments)));
+    let outcome = parser.parse_module();
+    let mut errors = parser.take_errors();
+    let module = match outcome {
+        Ok(module) => Some(module),
+        Err(error) => {
+            errors.push(error);
+            None
+        }
+    };
+    let mut problems: Vec<_> =
+        errors.into_iter().map(|error| parsed.complain("syntax", error.span(), lower_case(&error.kind().msg()))).collect();
+    crate::source::sort(&mut problems);
+    let Some(module) = module.filter(|_| problems.is_empty()) else { return Err(problems) };
+
+    let mut program = Program::Module(module);
+    program.visit_mut_with(&mut resolver(unresolved, top, typescript_syntax));
+    if typescript_syntax {
+        let config = typescript::Config { no_empty_export: true, ..typescript::Config::default() };
+        program.mutate(&mut typescript::typescript(config, unresolved, top));
+    }
+    if let Program::Module(module) = program {
+        parsed.module = module;
+    }
+    let (leading, _) = comments.borrow_all();
+    parsed.pure_calls = leading
+        .iter()
+        .filter(|(_, comments)| comments.iter().any(|comment| matches!(comment.text.trim(), "#__PURE__" | "@__PURE__")))
+        .map(|(position, _)| position.0)
+        .collect();
+    drop(leading);
+
+    let problems = scope::check(&parsed, text);
+    if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+}
+
+/// The compiler begins its sentences with a capital; ours do not.
+fn lower_case(message: &str) -> String {
+    let message = message.trim_end_matches('.');
+    let mut letters = message.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if first.is_ascii_uppercase() && second.is_ascii_lowercase() => {
+            format!("{}{}", first.to_ascii_lowercase(), letters.as_str())
+        }
+        _ => message.to_owned(),
+    }
+}

@@ -22,6 +22,8 @@ pub mod disk;
 pub mod edge;
 pub mod jobs;
 #[cfg(feature = "toolchain")]
+pub mod preview;
+#[cfg(feature = "toolchain")]
 pub mod release;
 #[cfg(feature = "toolchain")]
 pub mod script;

@@ -6,9 +6,13 @@
 //!
 //! `qdn build`, `qdn check` and `qdn preview` all come here: there is no second way to build.
 
+mod edge;
+
+pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, runtime, virtual_modules};
+
 use crate::config::{self, Config};
-use crate::release::{self, Function, Release, headers::Policy};
-use crate::site::{self, Memory, Resolve, Target};
+use crate::release::{self, Release, headers::Policy};
+use crate::site::{self, Memory};
 use crate::source::{Diagnostic, Sources, sort};
 use std::collections::BTreeMap;
 
@@ -23,12 +27,18 @@ pub struct Options {
 pub struct Outcome {
     /// What was built; nothing where there was an error.
     pub release: Option<Release>,
+    /// The release's name, which stays when the release itself is taken.
+    pub id: Option<String>,
+    /// The function that decides the site's URLs, if there is one.
+    pub edge: Option<Edge>,
     /// Everything wrong, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// How many pages there are.
     pub pages: usize,
     /// How many fingerprinted assets there are.
     pub assets: usize,
+    /// How many functions there are.
+    pub functions: usize,
 }
 
 /// Builds a project. `problems` are those of reading it.
@@ -38,26 +48,33 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
     config.site.drafts = options.drafts;
     let mut built = site::build(sources, &config.site, memory);
     diagnostics.append(&mut built.diagnostics);
+    let mut functions = edge::bundle(sources, &config, &built.redirects);
+    diagnostics.append(&mut functions.diagnostics);
+    // A page that failed has no links to check, and a link to it would be called broken.
     if !diagnostics.iter().any(Diagnostic::is_error) {
-        diagnostics.extend(site::check_links(&built, sources, &config.site, &|| resolver()));
+        let edge = functions.edge.as_ref();
+        diagnostics.extend(site::check_links(&built, sources, &config.site, &|| edge::resolver(edge)));
     }
     sort(&mut diagnostics);
-    let failed = diagnostics.iter().any(Diagnostic::is_error);
-    let (pages, assets) = (built.pages, built.assets);
-    let release = (!failed).then(|| assemble(built, Vec::new(), config));
-    Outcome { release, diagnostics, pages, assets }
+    let mut outcome = Outcome {
+        release: None,
+        id: None,
+        edge: functions.edge.take(),
+        pages: built.pages,
+        assets: built.assets,
+        functions: functions.functions.len(),
+        diagnostics,
+    };
+    if !outcome.diagnostics.iter().any(Diagnostic::is_error) {
+        let release = assemble(built, functions, config);
+        outcome.id = Some(release.manifest.release.clone());
+        outcome.release = Some(release);
+    }
+    outcome
 }
 
-fn resolver<'a>() -> Resolve<'a> {
-    Box::new(|path| {
-        let path = path.split('?').next().unwrap_or_default();
-        let key = percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy().into_owned();
-        Target::Key(if key.is_empty() || key.ends_with('/') { key + "index.html" } else { key })
-    })
-}
-
-fn assemble(built: site::Built, functions: Vec<Function>, config: Config) -> Release {
+fn assemble(built: site::Built, functions: edge::Functions, config: Config) -> Release {
     let policy = Policy::new(&built.inline_scripts, &built.inline_styles, config.headers);
     let objects = BTreeMap::from([(release::DEFAULT_DISTRIBUTION.to_owned(), built.objects)]);
-    release::assemble(objects, functions, &BTreeMap::new(), policy, built.source_maps)
+    release::assemble(objects, functions.functions, &functions.viewer_request, policy, built.source_maps)
 }

@@ -2,13 +2,11 @@
 
 use super::args::{Color, Global};
 use crate::source::{self, Diagnostic, Sources};
-use anstream::stream::IsTerminal as _;
-use std::io::Write as _;
 
+#[derive(Clone)]
 pub(super) struct Ui {
     pub(super) json: bool,
     pub(super) quiet: bool,
-    pub(super) verbose: bool,
     color: bool,
 }
 
@@ -20,30 +18,13 @@ impl Ui {
             // Obeys NO_COLOR, CLICOLOR and CLICOLOR_FORCE, and looks whether stderr is a terminal.
             Color::Auto => anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
         };
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, color }
-    }
-
-    /// Whether stderr is read by a person.
-    pub(super) fn is_terminal(&self) -> bool {
-        std::io::stderr().is_terminal()
-    }
-
-    /// Whether colour was asked for, or can be seen.
-    pub(super) fn color(&self) -> bool {
-        self.color
+        Self { json: global.json, quiet: global.quiet, color }
     }
 
     /// A line of talk.
     pub(super) fn say(&mut self, line: &str) {
         if !self.quiet {
             write_out(std::io::stderr(), line);
-        }
-    }
-
-    /// A line that is only for those who asked for more.
-    pub(super) fn detail(&mut self, line: &str) {
-        if self.verbose {
-            self.say(line);
         }
     }
 

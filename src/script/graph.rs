@@ -100,7 +100,7 @@ impl Graph {
         self.entries.iter().map(|entry| &self.modules[*entry].parsed)
     }
 
-    /// The modules that no other module imports. Of modules that only import each other, the first.
+    /// The modules that no other module imports. Of modules that only import each other, the first by name.
     pub fn roots(&self) -> Vec<SourcePath> {
         let mut reached = BTreeSet::new();
         let imported: BTreeSet<usize> = self
@@ -113,7 +113,9 @@ impl Graph {
         for root in &roots {
             self.reach(*root, &mut reached);
         }
-        for at in 0..self.modules.len() {
+        let mut by_path: Vec<usize> = (0..self.modules.len()).collect();
+        by_path.sort_by_key(|at| self.modules[*at].parsed.path());
+        for at in by_path {
             if !reached.contains(&at) {
                 roots.push(at);
                 self.reach(at, &mut reached);
@@ -381,7 +383,8 @@ impl Taker<'_, '_> {
                                 (None, ModuleExportName::Ident(ident)) => Export::Own(ident.to_id()),
                                 (None, ModuleExportName::Str(_)) => continue,
                             };
-                            self.export(&name, named.span, meant);
+                            let span = named.exported.as_ref().unwrap_or(&named.orig).span();
+                            self.export(&name, span, meant);
                         }
                         ExportSpecifier::Default(_) => {}
                     }

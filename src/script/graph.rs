@@ -31,6 +31,12 @@ pub struct Graph {
     pub(super) entries: Vec<usize>,
 }
 
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.modules()).finish()
+    }
+}
+
 /// One module of a graph.
 pub(super) struct Module {
     pub(super) parsed: Parsed,
@@ -612,7 +618,7 @@ impl Graph {
                         imports.insert(local.clone(), target);
                     }
                     (found, Source::Module(from), Name::One(wanted)) => {
-                        problems.extend(self.not_found(&found, at, *span, *from, wanted))
+                        problems.extend(self.not_found(&found, at, *span, *from, wanted));
                     }
                     _ => {}
                 }

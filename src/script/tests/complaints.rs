@@ -136,8 +136,8 @@ fn files_that_are_no_scripts() {
         .collect();
     let none = BTreeMap::new();
     let options = Options { virtual_modules: &none, externals: &[] };
-    let problems = graph(&sources, &["main.js".into()], &options).err().expect("it is not UTF-8");
+    let problems = graph(&sources, &["main.js".into()], &options).expect_err("it is not UTF-8");
     assert_eq!(problems[0].rule, "not-utf-8");
-    let problems = graph(&sources, &["none.js".into()], &options).err().expect("it is not there");
+    let problems = graph(&sources, &["none.js".into()], &options).expect_err("it is not there");
     assert_eq!(problems[0].rule, "no-such-file");
 }

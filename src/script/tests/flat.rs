@@ -347,7 +347,7 @@ fn odd_texts() {
     )]);
     let marked = [("main.js", "\u{feff}export function handler() { return 1; }")];
     assert_eq!(run_script(&plain(&marked)), r#"{"out":1,"log":[]}"#);
-    let problems = parse(&"a.js".into(), "\u{feff}let a = ;").err().expect("it is no script");
+    let problems = parse(&"a.js".into(), "\u{feff}let a = ;").expect_err("it is no script");
     assert_eq!(problems[0].place.as_ref().map(|(_, span)| span.start), Some(11), "the mark counts as bytes of the file");
     let long: String = (0..3000).map(|n| format!("import './m{n}.js';")).collect();
     let mut files = vec![("main.js".to_owned(), format!("{long}function handler() {{ return 1; }}"))];

@@ -5,6 +5,7 @@ mod browser;
 mod complaints;
 mod flat;
 mod maps;
+mod measure;
 
 use super::*;
 use crate::source::{Diagnostic, SourcePath, Sources, render};

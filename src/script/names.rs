@@ -104,7 +104,8 @@ impl Names {
 }
 
 impl Surroundings {
-    fn allows(&self, graph: &Graph, target: &Target, wanted: &Atom, name: &Atom) -> bool {
+    /// Whether everybody who says the target's name would still mean it, were that `name`.
+    pub(super) fn allows(&self, graph: &Graph, target: &Target, wanted: &Atom, name: &Atom) -> bool {
         // A module that declares the name itself, at its top, hides the runtime's from itself on purpose; from others it must not.
         if self.globals.contains(name) {
             return false;

@@ -355,3 +355,26 @@ fn odd_texts() {
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     assert!(plain(&files).contains("globalThis.n = 2999"));
 }
+
+#[test]
+fn the_handlers_name_is_not_captured_where_it_was_given_late() {
+    let files: Files<'_> = &[
+        ("main.js", "import { main } from './a.js'; export { main as handler };"),
+        (
+            "a.js",
+            "export function main(event) { return call(event => 'inner'); } function call(handler) { return typeof main + handler(1); }",
+        ),
+    ];
+    assert_eq!(same(files), r#"{"out":"functioninner","log":[]}"#);
+}
+
+#[test]
+fn labels_are_no_names() {
+    same(&[
+        (
+            "main.js",
+            "import './a.js'; const next = 1; export function handler() { next: for (;;) { for (;;) { break next; } } return next; }",
+        ),
+        ("a.js", "const next = 2; next: for (;;) { say('a' + next); break next; }"),
+    ]);
+}

@@ -1,5 +1,6 @@
 use super::*;
 use ast::{ArrowExpr, AwaitExpr, CallExpr, Function, NewExpr, TaggedTpl};
+use std::io::Write as _;
 use visit::{Visit, VisitWith};
 
 /// Finds every `await` that the engine behind CloudFront would refuse: in arguments, however deep.
@@ -67,30 +68,63 @@ fn the_compressor_moves_no_await_into_arguments() {
     }
 }
 
+/// What Debian's `njs` says, if there is one: an engine nearer to CloudFront's than ours.
+fn njs(code: &str) -> Option<String> {
+    let mut file = tempfile::Builder::new().suffix(".js").tempfile().ok()?;
+    file.write_all(code.as_bytes()).ok()?;
+    let output = std::process::Command::new("njs").arg(file.path()).output().ok()?;
+    Some(ordered(&format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))))
+}
+
+/// The same with keys in alphabetical order: that engine gives those of larger objects in none.
+fn ordered(said: &str) -> String {
+    serde_json::from_str::<BTreeMap<String, serde_json::Value>>(said)
+        .map_or_else(|_| said.trim().to_owned(), |value| serde_json::json!(value).to_string())
+}
+
+const PRINT: &str =
+    "Promise.resolve(handler({ request: { uri: '/a', headers: {} } })).then(out => console.log(JSON.stringify({ out, log: [] })))";
+
 #[test]
 fn what_the_real_engine_says() {
-    let version = std::process::Command::new("njs").arg("-v").output();
-    if version.is_err() {
-        return;
-    }
-    let sync = "function helper(a) { return a.split('/'); } export function handler(event) { const o = { helper, x: 1 }; return [helper(event.request.uri), `${o.x}`, (() => 3)(), 2 ** 3, typeof null ?? 1]; }";
-    for sample in SAMPLES.into_iter().chain([sync]) {
-        let main = match sample.contains("cf.") {
-            true => format!(
-                "const cf = {{ kvs() {{ return {{ get(k) {{ return Promise.resolve('value of ' + k); }}, exists() {{ return Promise.resolve(true); }} }}; }} }};\n{sample}"
-            ),
-            false => sample.to_owned(),
-        };
-        let files: Files<'_> = &[("main.js", &main)];
-        let expected = run_modules(files);
-        for minify in [false, true] {
-            let code = format!(
-                "{}\nPromise.resolve(handler({{ request: {{ uri: '/a', headers: {{}} }} }})).then(out => console.log(JSON.stringify({{ out, log: [] }})))",
-                script(files, &options(minify)).code
-            );
-            let output = std::process::Command::new("njs").args(["-c", &code]).output().expect("it runs");
-            let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-            assert_eq!(said.trim(), expected, "{code}");
+    const SYNC: &str = "function helper(a) { return a.split('/'); } export function handler(event) { const o = { helper, x: 1 };
+return [helper(event.request.uri), `${o.x}`, (() => 3)(), 2 ** 3, typeof null ?? 1]; }";
+    const STORE: &str = "const cf = { kvs() { return { get(k) { return Promise.resolve('value of ' + k); }, exists() { return Promise.resolve(true); } }; } };";
+    let mut all: Vec<Vec<(&str, String)>> = SAMPLES
+        .into_iter()
+        .chain([SYNC])
+        .map(|sample| vec![("main.js", if sample.contains("cf.") { format!("{STORE}\n{sample}") } else { sample.to_owned() })])
+        .collect();
+    let owned = |files: Files<'static>| files.iter().map(|(path, text)| (*path, text.to_string())).collect::<Vec<_>>();
+    all.push(owned(super::flat::NAMESPACES));
+    all.push(owned(super::measure::ROUTER));
+    let mut store = owned(super::measure::STORE);
+    store[0].1 = store[0].1.replace("import cf from 'cloudfront';", STORE);
+    store[0].1 =
+        store[0].1.replace("rule = JSON.parse(found)", "rule = { uri: found }").replace("JSON.parse(exact)", "({ uri: exact })");
+    all.push(store);
+    for files in &all {
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let expected = ordered(&run_modules(&files));
+        for (minify, lower) in [(false, false), (true, false), (true, true)] {
+            let code = script(&files, &FunctionOptions { runtime: Runtime::Njs2, lower, minify }).code;
+            let Some(said) = njs(&format!("{code}\n{PRINT}")) else { return };
+            assert_eq!(said, expected, "{code}");
         }
     }
+    for runtime in [Runtime::Njs1, Runtime::Njs2] {
+        for minify in [false, true] {
+            let code = script(super::flat::MODERN, &FunctionOptions { runtime, lower: true, minify }).code;
+            assert_eq!(njs(&format!("{code}\n{PRINT}")), Some(ordered(&run_modules(super::flat::MODERN))), "{code}");
+        }
+    }
+    let digest = minified(&[(
+        "main.js",
+        "import { createHash } from 'crypto'; export function handler() { return createHash('md5').update('x').digest('hex'); }",
+    )]);
+    assert_eq!(
+        njs(&format!("{digest}\n{PRINT}")).as_deref(),
+        Some(r#"{"log":[],"out":"9dd4e461268c8034f5c8564e155c67a6"}"#),
+        "{digest}"
+    );
 }

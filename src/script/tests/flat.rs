@@ -165,15 +165,17 @@ fn stars_and_their_precedence() {
     ]);
 }
 
-#[test]
-fn namespaces_as_objects() {
-    let files: Files<'_> = &[
+pub(super) const NAMESPACES: Files<'static> = &[
         ("main.js", "import * as a from './a.js'; import * as b from './b.js';
 export function handler() { const key = 'one'; const before = a.two; a.raise(); let frozen; try { a.one = 2; frozen = 'no'; } catch (e) { frozen = 'yes'; }
 return [a[key], Object.keys(a).sort(), before, Object.values(a)[2], a['two'], frozen, typeof a.raise, b.inner[key], 'toString' in a]; }"),
         ("a.js", "export let two = 2; export const one = 1; export function raise() { two += 1; } const Object = 3; export { Object as default };"),
         ("b.js", "import * as inner from './a.js'; export { inner };"),
     ];
+
+#[test]
+fn namespaces_as_objects() {
+    let files = NAMESPACES;
     same(files);
     let only_members = plain(&[
         ("main.js", "import * as a from './a.js'; export function handler() { return a.one + a['two']; }"),
@@ -277,9 +279,8 @@ export async function handler() { const cloudfront = 1; return [await cf.kvs().g
     assert_eq!(run_script(&minified(&resolved)), expected);
 }
 
-#[test]
-fn what_the_runtime_lacks_is_rewritten_when_asked() {
-    let files: Files<'_> = &[(
+/// All that no runtime of CloudFront has, and that can be rewritten.
+pub(super) const MODERN: Files<'static> = &[(
         "main.js",
         "class Animal { #secret = 1; static count = 0; kind = 'animal'; constructor(name) { this.name = name; Animal.count++; } get secret() { return this.#secret; } speak() { return this.name; } }
 class Dog extends Animal { constructor(name = 'rex') { super(name); } speak() { return super.speak() + '!'; } }
@@ -293,6 +294,10 @@ export function handler({ request: { uri, headers = {}, ...rest } }) {
     dog: dog.speak(), count: Animal.count, secret: dog.secret, kind: dog.kind, fn: ((...all) => [...all, 'z'])(1, 2), named: '2026-11'.replace(/(?<y>\\d+)-(?<m>\\d+)/, '$<m>') };
 }",
     )];
+
+#[test]
+fn what_the_runtime_lacks_is_rewritten_when_asked() {
+    let files = MODERN;
     same(files);
     let lowered = script(files, &FunctionOptions { runtime: Runtime::Njs2, lower: true, minify: false }).code;
     for gone in ["class ", "...", " of ", "?.", "??=", "catch {", "core-js", "require", "WeakMap"] {

@@ -180,9 +180,9 @@ impl<'a> Plan<'a> {
                 })
                 .collect();
             let wanted = match stems.len() {
-                2 | 3 => format!("shared-{}", stems.join("-")),
                 all if all == self.graph.entries.len() => "shared".to_owned(),
-                _ => format!("shared-{}-and-{}-more", stems[0], stems.len() - 1),
+                2 | 3 => format!("shared-{}", stems.join("-")),
+                many => format!("shared-{}-and-{}-more", stems[0], many - 1),
             };
             let name = (1..)
                 .map(|attempt| if attempt == 1 { wanted.clone() } else { format!("{wanted}-{attempt}") })

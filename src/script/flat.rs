@@ -11,8 +11,8 @@ use crate::source::{Diagnostic, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
 use swc_core::common::{DUMMY_SP, Span};
 use swc_core::ecma::ast::{
-    ArrowExpr, AwaitExpr, Class, Decl, ForOfStmt, Function, Id, Ident, ImportDecl, ImportDefaultSpecifier, ImportSpecifier,
-    MetaPropExpr, MetaPropKind, ModuleDecl, ModuleItem, Stmt, VarDeclKind,
+    ArrowExpr, AwaitExpr, Class, Decl, Expr, ForOfStmt, Function, Id, Ident, ImportDecl, ImportDefaultSpecifier, ImportSpecifier,
+    MetaPropExpr, MetaPropKind, ModuleDecl, ModuleItem, Pat, Stmt, VarDecl, VarDeclKind, VarDeclarator,
 };
 use swc_core::ecma::visit::{Visit, VisitWith};
 
@@ -122,8 +122,11 @@ fn flatten(graph: &Graph, handler: &Id) -> Vec<ModuleItem> {
         targets.push(target);
     }
     externals.sort();
+    // Where something further inside is called `handler` too, the name cannot go to who is called by it there.
+    let alias = !around.allows(graph, &root, &handler.0, &"handler".into());
+    let fixed = if alias { (Target::External("handler".to_owned(), None), "handler") } else { (root.clone(), "handler") };
     let of_runtime = externals.iter().map(|module| Target::External(module.clone(), None));
-    let names = Names::choose(graph, &around, &[(root, "handler")], of_runtime.chain(targets));
+    let names = Names::choose(graph, &around, &[fixed], of_runtime.chain(targets));
 
     let mut body: Vec<ModuleItem> = Vec::new();
     for module in &externals {
@@ -146,6 +149,16 @@ fn flatten(graph: &Graph, handler: &Id) -> Vec<ModuleItem> {
         }
         ModuleItem::Stmt(statement)
     }));
+    if alias {
+        let declarator = VarDeclarator {
+            span: DUMMY_SP,
+            name: Pat::Ident(Ident::new_no_ctxt("handler".into(), DUMMY_SP).into()),
+            init: Some(Box::new(Expr::Ident(Ident::new_no_ctxt(names.of(&root), DUMMY_SP)))),
+            definite: false,
+        };
+        let declaration = VarDecl { kind: VarDeclKind::Var, decls: vec![declarator], ..VarDecl::default() };
+        body.push(ModuleItem::Stmt(Stmt::Decl(Decl::Var(Box::new(declaration)))));
+    }
     body
 }
 

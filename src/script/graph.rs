@@ -31,6 +31,12 @@ pub struct Graph {
     pub(super) entries: Vec<usize>,
 }
 
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.modules()).finish()
+    }
+}
+
 /// One module of a graph.
 pub(super) struct Module {
     pub(super) parsed: Parsed,
@@ -100,7 +106,7 @@ impl Graph {
         self.entries.iter().map(|entry| &self.modules[*entry].parsed)
     }
 
-    /// The modules that no other module imports. Of modules that only import each other, the first.
+    /// The modules that no other module imports. Of modules that only import each other, the first by name.
     pub fn roots(&self) -> Vec<SourcePath> {
         let mut reached = BTreeSet::new();
         let imported: BTreeSet<usize> = self
@@ -113,7 +119,9 @@ impl Graph {
         for root in &roots {
             self.reach(*root, &mut reached);
         }
-        for at in 0..self.modules.len() {
+        let mut by_path: Vec<usize> = (0..self.modules.len()).collect();
+        by_path.sort_by_key(|at| self.modules[*at].parsed.path());
+        for at in by_path {
             if !reached.contains(&at) {
                 roots.push(at);
                 self.reach(at, &mut reached);
@@ -381,7 +389,8 @@ impl Taker<'_, '_> {
                                 (None, ModuleExportName::Ident(ident)) => Export::Own(ident.to_id()),
                                 (None, ModuleExportName::Str(_)) => continue,
                             };
-                            self.export(&name, named.span, meant);
+                            let span = named.exported.as_ref().unwrap_or(&named.orig).span();
+                            self.export(&name, span, meant);
                         }
                         ExportSpecifier::Default(_) => {}
                     }
@@ -609,7 +618,7 @@ impl Graph {
                         imports.insert(local.clone(), target);
                     }
                     (found, Source::Module(from), Name::One(wanted)) => {
-                        problems.extend(self.not_found(&found, at, *span, *from, wanted))
+                        problems.extend(self.not_found(&found, at, *span, *from, wanted));
                     }
                     _ => {}
                 }

@@ -104,7 +104,8 @@ impl Names {
 }
 
 impl Surroundings {
-    fn allows(&self, graph: &Graph, target: &Target, wanted: &Atom, name: &Atom) -> bool {
+    /// Whether everybody who says the target's name would still mean it, were that `name`.
+    pub(super) fn allows(&self, graph: &Graph, target: &Target, wanted: &Atom, name: &Atom) -> bool {
         // A module that declares the name itself, at its top, hides the runtime's from itself on purpose; from others it must not.
         if self.globals.contains(name) {
             return false;
@@ -124,13 +125,9 @@ fn wanted(graph: &Graph, target: &Target) -> Atom {
         Target::Local((name, _)) => name.clone(),
         Target::Namespace(module) => graph.modules[*module].namespace.0.clone(),
         Target::External(module, _) => {
-            // What the modules call it, if they agree on anything; else a name made of the module's own.
-            let said = graph
-                .modules
-                .iter()
-                .flat_map(|module| &module.imports)
-                .find(|(_, meant)| *meant == target)
-                .map(|((name, _), _)| name.clone());
+            // What a module calls it, the entry before all others; else a name made of the module's own.
+            let said = graph.modules.iter().rev().flat_map(|module| &module.imports);
+            let said = said.filter(|(_, meant)| *meant == target).map(|((name, _), _)| name.clone()).next();
             said.unwrap_or_else(|| Ident::verify_symbol(module).map_or_else(|legal| legal.into(), |()| module.as_str().into()))
         }
     }

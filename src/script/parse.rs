@@ -61,6 +61,12 @@ impl Parsed {
     }
 }
 
+impl std::fmt::Debug for Parsed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parsed({})", self.path)
+    }
+}
+
 /// Reads one module. Its imports are not looked at.
 ///
 /// # Errors

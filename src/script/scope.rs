@@ -141,7 +141,7 @@ impl Visit for Declarations<'_> {
 
     fn visit_catch_clause(&mut self, clause: &CatchClause) {
         if let Some(parameter) = &clause.param {
-            self.declare_all(parameter, Kind::Let);
+            self.declare_all(parameter, Kind::Parameter);
         }
         clause.visit_children_with(self);
     }

@@ -120,7 +120,7 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             Ok(bundle) => {
                 all.diagnostics.extend(bundle.warnings.iter().cloned());
                 let function = Function { name: name.clone(), runtime: runtime.name().to_owned(), code: bundle.code.as_str().into() };
-                if chosen.as_deref() == Some(name) {
+                if chosen.as_ref() == Some(name) {
                     if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
                         all.diagnostics.push(unserved_aliases(redirects, path));
                     }

@@ -253,9 +253,7 @@ fn render(
             let view = View::current(page, shared, rendered);
             match fill(page, &view, &environment, sources) {
                 Ok(html) => {
-                    let scan = html::scan(&html, options.minify, |address| {
-                        by_name.get(address.strip_prefix("/assets/")?).map(|asset| asset.url.clone())
-                    });
+                    let scan = html::scan(&html, options.minify, |address| fingerprinted(address, &by_name));
                     problems.extend(blocked(&scan, page, sources));
                     (Some(scan), problems)
                 }
@@ -272,6 +270,13 @@ fn render(
         problems.extend(found);
     }
     scans
+}
+
+/// `/assets/img/a.png`, as a page may write it, is the asset under its real name.
+fn fingerprinted(address: &str, assets: &BTreeMap<String, asset::Asset>) -> Option<String> {
+    let (path, rest) = address.find(['#', '?']).map_or((address, ""), |at| address.split_at(at));
+    let name = percent_encoding::percent_decode_str(path.strip_prefix("/assets/")?).decode_utf8().ok()?;
+    assets.get(&*name).map(|asset| format!("{}{rest}", asset.url))
 }
 
 fn is_asset(problem: &Diagnostic) -> bool {

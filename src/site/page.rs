@@ -152,7 +152,7 @@ impl Object for View {
             "title" => Value::from(self.page.title.as_str()),
             "description" => Value::from(self.page.front_matter.description.as_deref().unwrap_or_default()),
             "date" => text(&self.page.front_matter.date),
-            "url" => super::template::safe_url(&self.page.url),
+            "url" => Value::from(self.page.url.as_str()),
             "extra" => self.page.extra.clone(),
             "content" => self.rendered().0,
             "toc" => self.rendered().1,

@@ -4,7 +4,8 @@ use super::asset::Asset;
 use super::page::FIELDS;
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near};
 use minijinja::value::{Object, ObjectRepr};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter};
+use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,10 +22,28 @@ pub(super) struct Globals {
     pub(super) parts: BTreeSet<String>,
 }
 
-/// An address that needs no escaping: it is percent-encoded already, and minijinja would write each
-/// slash as `&#x2f;`, which is right, long and ugly.
-pub(super) fn safe_url(url: &str) -> Value {
-    Value::from_safe_string(url.replace('&', "&amp;").replace('\'', "&#39;"))
+/// Writes a value as minijinja does, but for the slash: `&#x2f;` in every address is right, long and
+/// ugly, and no context that HTML escaping is for needs it.
+fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let text = match value.as_str() {
+        Some(text) if matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe() => text,
+        _ => return escape_formatter(out, state, value),
+    };
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        let escaped = match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        };
+        out.write_str(&rest[..at])?;
+        out.write_str(escaped)?;
+        rest = &rest[at + 1..];
+    }
+    out.write_str(rest)?;
+    Ok(())
 }
 
 /// All templates, parsed. Problems of every one of them are added to `problems`.
@@ -36,12 +55,12 @@ pub(super) fn environment<'s>(sources: &'s Sources, globals: Globals, problems: 
         Some("txt" | "md") => AutoEscape::None,
         _ => AutoEscape::Html,
     });
-    environment.set_formatter(escape_formatter);
+    environment.set_formatter(write_value);
     let (assets, parts) = (Arc::clone(&globals.assets), globals.parts.clone());
-    environment.add_function("asset", move |name: &str| find(&assets, &parts, name).map(|asset| safe_url(&asset.url)));
+    environment.add_function("asset", move |name: &str| find(&assets, &parts, name).map(|asset| asset.url.clone()));
     let (assets, parts) = (Arc::clone(&globals.assets), globals.parts);
     environment.add_function("asset_integrity", move |name: &str| {
-        find(&assets, &parts, name).map(|asset| Value::from_safe_string(asset.integrity.clone()))
+        find(&assets, &parts, name).map(|asset| asset.integrity.clone())
     });
     environment.add_global("site", globals.site);
     environment.add_global("statuses", globals.statuses);

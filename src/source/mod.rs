@@ -93,7 +93,7 @@ impl Span {
 }
 
 /// Every file of a project, by path. Cloning copies pointers, not bytes.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     files: BTreeMap<SourcePath, Arc<[u8]>>,
 }

@@ -30,6 +30,7 @@ function setReadOnly(on) {
 }
 
 function signIn() {
+  loaded = false;
   document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());
   byId('who').hidden = true;
   show(page, 'sign-in');
@@ -52,7 +53,6 @@ async function ask() {
     return 10;
   } catch (problem) {
     if (problem.status === 401) {
-      loaded = false;
       signIn();
       return 0;
     }
@@ -100,7 +100,6 @@ byId('sign-out').addEventListener('click', async () => {
   }
   forget();
   user = '';
-  loaded = false;
   redraw();
   signIn();
 });
@@ -255,7 +254,10 @@ byId('renew').addEventListener('click', async () => {
 
 // A job that came in by phone
 
+let key = '';
+
 byId('new').addEventListener('click', () => {
+  key = crypto.randomUUID();
   byId('phone-job').showModal();
   const { date } = byId('create').elements;
   date.min = today();
@@ -269,7 +271,7 @@ byId('create').addEventListener('submit', async (event) => {
   const place = byId('create-error');
   place.hidden = true;
   try {
-    await create({ name, phone, address: { street, city, zip }, service, details, window: { date, part }, access: access || undefined });
+    await create({ name, phone, address: { street, city, zip }, service, details, window: { date, part }, access: access || undefined }, key);
     form.reset();
     byId('phone-job').close();
     redraw();

@@ -83,7 +83,10 @@ export function redraw() {
   arrange(byId('tray').querySelector('ul'), canceled.map(draw));
   for (const id of cards.keys()) if (!jobOf(id)) cards.delete(id);
   // A card that changes columns leaves the document for a moment, and takes the focus with it.
-  if (focused !== document.activeElement && focused?.isConnected) focused.focus();
+  if (focused === document.activeElement || !focused?.isConnected) return;
+  focused.focus();
+  // On a phone it has gone to a column that is not on show.
+  if (focused !== document.activeElement) page.querySelector('.tabs [aria-pressed="true"]').focus();
 }
 
 /** Show where a card went, and keep the keyboard on it when it was there. */
@@ -95,8 +98,6 @@ export function settle(id) {
   if (card.contains(document.activeElement)) {
     const button = card.querySelector('[data-do="next"]');
     (button.hidden ? card.querySelector('h3 button') : button).focus();
-    // On a phone the card has gone to a column that is not on show.
-    if (!card.checkVisibility()) document.querySelector('.tabs [aria-pressed="true"]').focus();
   }
 }
 

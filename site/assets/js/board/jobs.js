@@ -93,8 +93,9 @@ export async function change(id, path, { method = 'POST', body, type, guess } = 
   }
 }
 
-export async function create(fields) {
-  const answer = await call('/api/v1/staff/jobs', { method: 'POST', body: fields, headers: { 'idempotency-key': crypto.randomUUID() } });
+/** @param {string} key makes a repeated send the same job */
+export async function create(fields, key) {
+  const answer = await call('/api/v1/staff/jobs', { method: 'POST', body: fields, headers: { 'idempotency-key': key } });
   const job = answer.job ?? answer;
   if (job?.id) take(job);
   return job;

@@ -1,1 +1,3 @@
-fn main() {}
+//! The integration tests: one program, because each would link the compiler anew.
+
+mod edge;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod build;
 mod cli;
+mod edge;
 mod layers;
 mod preview;
 mod project;

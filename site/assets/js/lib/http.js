@@ -59,6 +59,9 @@ export async function call(path, { method = 'GET', body, headers = {}, timeout =
   } catch {
     throw new Problem('absent', answer.status);
   }
-  if (!answer.ok) throw new Problem('refused', answer.status, value ?? {}, wait);
+  // A plain 404 says that the path is unknown; one about a job names its own problem type.
+  const plain = !value?.type || value.type === 'about:blank';
+  const absent = answer.status === 501 || (answer.status === 404 && plain);
+  if (!answer.ok) throw new Problem(absent ? 'absent' : 'refused', answer.status, value ?? {}, wait);
   return value;
 }

@@ -8,7 +8,7 @@
 
 mod edge;
 
-pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, runtime, virtual_modules};
+pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, is_module, runtime, virtual_modules};
 
 use crate::config::{self, Config};
 use crate::release::{self, Release, headers::Policy};
@@ -71,6 +71,12 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
         outcome.release = Some(release);
     }
     outcome
+}
+
+/// The site's aliases: from where to where. Complaints of the site are another command's business.
+pub fn redirects(sources: &Sources, memory: &Memory) -> BTreeMap<String, String> {
+    let (config, _) = config::parse(sources);
+    site::build(sources, &config.site, memory).redirects
 }
 
 fn assemble(built: site::Built, functions: edge::Functions, config: Config) -> Release {

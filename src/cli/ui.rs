@@ -44,6 +44,11 @@ impl Ui {
         write_out(std::io::stderr(), &format!("{label}: {message}"));
     }
 
+    /// More about what ended the command, below it.
+    pub(super) fn error_detail(&mut self, text: &str) {
+        write_out(std::io::stderr(), &text.lines().map(|line| format!("  {line}\n")).collect::<String>());
+    }
+
     /// A word in colour, where there is colour.
     pub(super) fn paint(&self, word: &str, color: anstyle::AnsiColor) -> String {
         if !self.color {

@@ -5,7 +5,6 @@ use super::page::FIELDS;
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near};
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter};
-use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,1 +1,26 @@
-//! stub
+//! A CloudFront Function is checked, bundled, and run as CloudFront would run it.
+//!
+//! AWS compiles nothing when a function is uploaded or published: a mistake in its syntax is found by
+//! the first visitor, who gets a 503. So everything here happens before: the checker refuses what the
+//! runtime refuses, the emulator runs the script with the built-ins, the limits and the rules
+//! of the edge, and the cases say what is expected of it.
+//!
+//! This module knows the runtime; it does not know AWS, nor where a file comes from.
+
+pub mod cases;
+mod emulator;
+mod event;
+mod headers;
+mod kvs;
+mod origin;
+mod outcome;
+mod places;
+mod runtime;
+mod syntax;
+mod validate;
+
+pub use emulator::{Emulator, run};
+pub use event::{DEFAULT_TIME, Event, Kind, query_string};
+pub use kvs::KeyValues;
+pub use outcome::{ErrorKind, Outcome, RunError};
+pub use runtime::{MAX_CODE_BYTES, Runtime};

@@ -28,4 +28,5 @@ pub use flat::{FunctionOptions, Script, function};
 pub use graph::{Graph, Options, graph};
 pub use lower::Runtime;
 pub use parse::{Parsed, parse};
+pub use swc_core::common::{Span as Position, Spanned};
 pub use swc_core::ecma::{ast, visit};

@@ -1,0 +1,290 @@
+//! The engine: made once, used for events that can leave nothing behind in it.
+
+use super::budget::{self, Budget};
+use super::host::{self, Traces};
+use super::message::{self, NO_MEMORY};
+use super::script::Script;
+use crate::edge::event::{Event, Kind};
+use crate::edge::kvs::KeyValues;
+use crate::edge::outcome::{Outcome, RunError};
+use crate::edge::runtime::Runtime;
+use crate::edge::validate::validate;
+use rquickjs::context::EvalOptions;
+use rquickjs::{Array, Context, Ctx, Exception, Function, Object, Persistent, Value};
+use serde_json::{Map, json};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// What a function may use. The prelude's own memory is not counted: see [`PRELUDE`].
+const MEMORY: usize = 2 << 20;
+
+/// What the engine and the prelude hold before the function comes, rounded up.
+const PRELUDE: usize = 640 << 10;
+
+/// How deep calls may go, in bytes of stack: enough for some thousands of calls, as at the edge.
+pub(super) const STACK: usize = 1 << 20;
+
+/// An engine with the world of the edge in it, and one script.
+///
+/// What is kept of the engine's values has to go before the engine: the fields are in that order.
+pub(super) struct Engine {
+    world: World,
+    /// The script as a function: calling it runs the script from its top and answers the handler.
+    script: Persistent<Function<'static>>,
+    imports: Persistent<Array<'static>>,
+    /// The calls that tell what is left of a tick.
+    turn: Persistent<Function<'static>>,
+    rejections: Rejections,
+    budget: Rc<Budget>,
+    traces: Rc<Traces>,
+    context: Context,
+}
+
+/// The prelude's side of the world.
+struct World {
+    begin: Persistent<Function<'static>>,
+    event: Persistent<Function<'static>>,
+    describe: Persistent<Function<'static>>,
+}
+
+/// Promises that were rejected while nobody listened, with the reasons.
+type Rejections = Rc<RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>>>;
+
+impl Engine {
+    /// Runs a script for one event, in the engine at hand if there is one. A run that was stopped takes the engine with it.
+    pub(super) fn run(slot: &mut Option<Self>, script: &Script, runtime: Runtime, pairs: &KeyValues, event: &Event) -> Outcome {
+        let engine = match slot.take().map_or_else(|| Self::new(script, runtime, pairs), Ok) {
+            Ok(engine) => engine,
+            Err(error) => return Outcome::failed(error),
+        };
+        let outcome = engine.outcome(event, idle(runtime));
+        let stopped = engine.budget.is_exceeded() || outcome.error.as_ref().is_some_and(|error| error.message == NO_MEMORY);
+        if !stopped && !script.is_lasting() {
+            *slot = Some(engine);
+        }
+        outcome
+    }
+
+    fn new(script: &Script, runtime: Runtime, pairs: &KeyValues) -> Result<Self, RunError> {
+        // Nothing of this can fail for lack of anything but memory, and there is enough of that.
+        let internal = |error: rquickjs::Error| RunError::execution(format!("InternalError: {error}"));
+        let budget = Rc::new(Budget::default());
+        let traces = Rc::new(Traces::default());
+        let rejections = Rejections::default();
+        let engine = rquickjs::Runtime::new().map_err(internal)?;
+        engine.set_max_stack_size(STACK);
+        engine.set_memory_limit(MEMORY + PRELUDE);
+        let meter = budget.clone();
+        engine.set_interrupt_handler(Some(Box::new(move || meter.tick())));
+        let noticed = rejections.clone();
+        engine.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
+            let mut noticed = noticed.borrow_mut();
+            if handled {
+                noticed.retain(|(known, _)| known.clone().restore(&ctx).is_ok_and(|known| known != promise));
+            } else {
+                noticed.push((Persistent::save(&ctx, promise), Persistent::save(&ctx, reason)));
+            }
+        })));
+        let context = Context::full(&engine).map_err(internal)?;
+        let made = context.with(|ctx| {
+            make(&ctx, script, runtime, pairs, &budget, &traces).map_err(|error| {
+                // What our parser took and the engine did not: an expression that only PCRE could read.
+                let name = |exception: &Exception<'_>| exception.get::<_, String>("name").unwrap_or_default();
+                match ctx.catch().as_exception() {
+                    Some(thrown) => RunError::execution(message::translate(&name(thrown), &thrown.message().unwrap_or_default())),
+                    None => internal(error),
+                }
+            })
+        });
+        let (world, script, imports, turn) = made?;
+        Ok(Self { world, script, imports, turn, rejections, budget, traces, context })
+    }
+
+    fn outcome(&self, event: &Event, idle: u32) -> Outcome {
+        self.traces.begin();
+        let (returned, spent) = self.context.with(|ctx| {
+            // Whatever was counted while the engine was made, or idle, belongs to nobody.
+            self.left_of_tick(&ctx);
+            self.budget.begin();
+            let mut returned = self.call(&ctx, event);
+            self.rejections.borrow_mut().clear();
+            if self.budget.is_exceeded() {
+                ctx.catch();
+                returned = Err(budget::exceeded());
+            }
+            let left = if self.budget.is_exceeded() { 0 } else { self.left_of_tick(&ctx) };
+            (returned, self.budget.spent(left))
+        });
+        let mut outcome = Outcome {
+            utilization: if self.budget.is_exceeded() { 100 } else { budget::percent(spent.saturating_sub(idle)) },
+            logs: self.traces.logs.take(),
+            origin: self.traces.origin.take(),
+            ..Outcome::default()
+        };
+        let checked = returned.and_then(|value| validate(event, value));
+        match checked.and_then(|value| self.traces.origin_error.take().map_or(Ok(value), Err)) {
+            Ok(value) => outcome.result = Some(value),
+            Err(error) => outcome.error = Some(error),
+        }
+        outcome
+    }
+
+    /// Runs the script, then its handler, then whatever that left to be done.
+    fn call(&self, ctx: &Ctx<'_>, event: &Event) -> Result<Option<serde_json::Value>, RunError> {
+        let fail = |error: rquickjs::Error| match error {
+            rquickjs::Error::Exception => self.thrown(ctx, ctx.catch()),
+            other => RunError::execution(format!("InternalError: {other}")),
+        };
+        let restored = |function: &Persistent<Function<'static>>| function.clone().restore(ctx).map_err(fail);
+        let request = event.kind() == Kind::ViewerRequest;
+        restored(&self.world.begin)?
+            .call::<_, ()>((event.time() as f64, request, event.raw_query().map(str::to_owned)))
+            .map_err(fail)?;
+        let given = ctx.json_parse(event.text()).map_err(fail)?;
+        let given: Value<'_> = restored(&self.world.event)?.call((given,)).map_err(fail)?;
+
+        let imports = self.imports.clone().restore(ctx).map_err(fail)?;
+        let handler: Value<'_> = restored(&self.script)?.call((imports,)).map_err(fail)?;
+        let Some(handler) = handler.as_function() else {
+            return Err(RunError::execution("ReferenceError: \"handler\" is not defined"));
+        };
+        let mut returned: Value<'_> = handler.call((given,)).map_err(fail)?;
+        let mut own = None;
+        if let Some(promise) = returned.as_promise().cloned() {
+            own = Some(promise.clone().into_value());
+            returned = match promise.finish() {
+                Ok(value) => value,
+                Err(rquickjs::Error::WouldBlock) => {
+                    return Err(RunError::execution("Error: the promise of the handler is never settled"));
+                }
+                Err(error) => return Err(fail(error)),
+            };
+        }
+        // What the handler did not wait for is still done, and may still fail.
+        while ctx.execute_pending_job() {}
+        self.unheard(ctx, own.as_ref())?;
+        match ctx.json_stringify(returned) {
+            Ok(Some(text)) => Ok(text.to_string().ok().and_then(|text| serde_json::from_str(&text).ok())),
+            Ok(None) => Ok(None),
+            // A circle, or a getter that throws: there is a result, but none that can be read.
+            Err(error) => {
+                let error = fail(error);
+                Err(RunError::validation(format!("The CloudFront function returned an invalid value: {}", error.message)))
+            }
+        }
+    }
+
+    /// A rejected promise that nobody listens to ends a run at the edge, whatever the handler returned.
+    fn unheard<'js>(&self, ctx: &Ctx<'js>, own: Option<&Value<'js>>) -> Result<(), RunError> {
+        let reason = self.rejections.borrow().iter().find_map(|(promise, reason)| {
+            let promise = promise.clone().restore(ctx).ok();
+            (promise.as_ref() != own).then(|| reason.clone().restore(ctx).ok())
+        });
+        match reason {
+            None => Ok(()),
+            Some(reason) => {
+                let reason = reason.map_or_else(String::new, |reason| self.thrown(ctx, reason).message);
+                Err(RunError::execution(format!("Error: unhandled promise rejection: {reason}")))
+            }
+        }
+    }
+
+    /// An exception in the words of the edge.
+    fn thrown<'js>(&self, ctx: &Ctx<'js>, value: Value<'js>) -> RunError {
+        // The engine throws a bare null when there is no memory left for an error.
+        if value.is_null() {
+            return RunError::execution(NO_MEMORY);
+        }
+        let exception = value.as_object().and_then(|object| Exception::from_object(object.clone()));
+        if exception.is_some_and(|exception| exception.message().as_deref() == Some("out of memory")) {
+            return RunError::execution(NO_MEMORY);
+        }
+        let describe = self.world.describe.clone().restore(ctx);
+        match describe.and_then(|describe| describe.call::<_, Vec<String>>((value,))) {
+            Ok(parts) => {
+                let part = |at: usize| parts.get(at).map_or("", String::as_str);
+                RunError::execution(message::translate(part(0), part(1)))
+            }
+            Err(_) => {
+                ctx.catch();
+                RunError::execution("Error: an error that cannot be described")
+            }
+        }
+    }
+
+    /// How many calls and jumps are missing to the next tick: made, and counted. The next tick is a whole one.
+    ///
+    /// The engine asks its handler once in ten thousand, too coarsely to tell one small function from another.
+    fn left_of_tick(&self, ctx: &Ctx<'_>) -> u32 {
+        self.budget.probe();
+        let Ok(turn) = self.turn.clone().restore(ctx) else { return 0 };
+        let mut left = 0;
+        while left < budget::TICK && turn.call::<_, ()>(()).is_ok() {
+            left += STEP;
+        }
+        ctx.catch();
+        left
+    }
+}
+
+/// Turns of the loop for one call of [`Engine::left_of_tick`]; its answer is as exact as that.
+const STEP: u32 = 50;
+
+/// What an engine counts for a function that does nothing: taking the event in, and finding the handler.
+fn idle(runtime: Runtime) -> u32 {
+    static IDLE: [std::sync::OnceLock<u32>; 2] = [const { std::sync::OnceLock::new() }; 2];
+    *IDLE[runtime as usize].get_or_init(|| {
+        let event = Event::viewer_request("GET", "/", None, &[], "192.0.2.1");
+        let Ok(engine) = Engine::new(&Script::bare("function handler() {}"), runtime, &KeyValues::default()) else { return 0 };
+        engine.context.with(|ctx| {
+            engine.left_of_tick(&ctx);
+            engine.budget.begin();
+            let _ = engine.call(&ctx, &event);
+            engine.budget.spent(engine.left_of_tick(&ctx)).saturating_sub(1)
+        })
+    })
+}
+
+type Made = (World, Persistent<Function<'static>>, Persistent<Array<'static>>, Persistent<Function<'static>>);
+
+fn make<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    runtime: Runtime,
+    pairs: &KeyValues,
+    budget: &Rc<Budget>,
+    traces: &Rc<Traces>,
+) -> rquickjs::Result<Made> {
+    let config = json!({
+        "runtime": if runtime == Runtime::V1 { 1 } else { 2 },
+        "kvs": pairs.0,
+        "requirable": runtime.requirable(),
+        "importable": runtime.importable(),
+        "surface": surface(runtime),
+    });
+    let config = ctx.json_parse(config.to_string())?;
+    let turn: Function<'js> = ctx.eval(format!("(function(){{for(var i=0;i<{STEP};i++);}})"))?;
+    let modules: Value<'js> = ctx.eval(include_str!("modules.js"))?;
+    let prelude: Function<'js> = ctx.eval(include_str!("prelude.js"))?;
+    let world: Object<'js> = prelude.call((host::object(ctx, traces, budget)?, config, modules))?;
+    let imported: Object<'js> = world.get("imported")?;
+    let imports = Array::new(ctx.clone())?;
+    for (at, module) in script.imports().enumerate() {
+        imports.set(at, imported.get::<_, Value<'js>>(module)?)?;
+    }
+    let mut options = EvalOptions::default();
+    options.strict = true;
+    options.global = true;
+    options.filename = Some("function.js".to_owned());
+    let script: Function<'js> = ctx.eval_with_options(script.code(), options)?;
+    let saved = |name: &str| Ok::<_, rquickjs::Error>(Persistent::save(ctx, world.get::<_, Function<'js>>(name)?));
+    let world = World { begin: saved("begin")?, event: saved("event")?, describe: saved("describe")? };
+    Ok((world, Persistent::save(ctx, script), Persistent::save(ctx, imports), Persistent::save(ctx, turn)))
+}
+
+/// The surface as objects, for the prelude to look names up in.
+fn surface(runtime: Runtime) -> Map<String, serde_json::Value> {
+    let names = |names: &BTreeSet<&str>| names.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
+    runtime.surface().iter().map(|(object, list)| ((*object).to_owned(), serde_json::Value::Object(names(list)))).collect()
+}

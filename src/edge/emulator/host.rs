@@ -1,0 +1,152 @@
+//! What the engine asks of Rust: bytes, digests, and somewhere to print.
+
+use super::budget::Budget;
+use crate::edge::outcome::RunError;
+use base64::Engine as _;
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use digest::{Digest, KeyInit, Mac};
+use hmac::Hmac;
+use hmac::digest;
+use md5::Md5;
+use rquickjs::{Ctx, Function, Object, TypedArray};
+use serde_json::Value;
+use sha1::Sha1;
+use sha2::Sha256;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// CloudFront cuts a run's log at this many bytes.
+const MAX_LOG: usize = 10_240;
+
+/// Decoders that mind neither missing padding nor bits that stand for nothing.
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT.with_encode_padding(false));
+
+/// What a run leaves outside of the engine.
+#[derive(Default)]
+pub(super) struct Traces {
+    /// What was printed.
+    pub(super) logs: RefCell<Vec<String>>,
+    logged: Cell<usize>,
+    /// What was asked of the origin.
+    pub(super) origin: RefCell<Vec<Value>>,
+    /// The first thing wrong with that.
+    pub(super) origin_error: RefCell<Option<RunError>>,
+}
+
+impl Traces {
+    /// Forgets the run before.
+    pub(super) fn begin(&self) {
+        self.logs.take();
+        self.logged.set(0);
+        self.origin.take();
+        self.origin_error.take();
+    }
+
+    fn log(&self, text: &str) {
+        let room = MAX_LOG - self.logged.get();
+        if room == 0 {
+            return;
+        }
+        let mut end = text.len().min(room);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        // A line counts a byte even if it is empty, or a loop could fill the memory with nothing.
+        let full = end < text.len();
+        self.logged.set(if full { MAX_LOG } else { (self.logged.get() + end.max(1)).min(MAX_LOG) });
+        self.logs.borrow_mut().push(text[..end].to_owned());
+    }
+}
+
+/// The object that the prelude is given.
+pub(super) fn object<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>, budget: &Rc<Budget>) -> rquickjs::Result<Object<'js>> {
+    let host = Object::new(ctx.clone())?;
+    let bytes = |ctx: Ctx<'js>, bytes: Vec<u8>| TypedArray::<u8>::new(ctx, bytes);
+
+    host.set("encode", Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: String| bytes(ctx, text.into_bytes()))?)?;
+    host.set("decode", Function::new(ctx.clone(), |data: String| String::from_utf8_lossy(&view(&data)).into_owned())?)?;
+    host.set("isText", Function::new(ctx.clone(), |data: String| std::str::from_utf8(&view(&data)).is_ok())?)?;
+    host.set(
+        "toBase64",
+        Function::new(ctx.clone(), |data: String, url: bool| match url {
+            true => BASE64_URL.encode(view(&data)),
+            false => BASE64.encode(view(&data)),
+        })?,
+    )?;
+    host.set(
+        "fromBase64",
+        Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: String| {
+            let text = text.replace('-', "+").replace('_', "/");
+            // A single letter at the end holds no whole byte.
+            let whole = if text.len() % 4 == 1 { text.len() - 1 } else { text.len() };
+            bytes(ctx, text.get(..whole).and_then(|text| BASE64.decode(text).ok()).unwrap_or_default())
+        })?,
+    )?;
+
+    let meter = budget.clone();
+    host.set(
+        "hash",
+        Function::new(ctx.clone(), move |ctx: Ctx<'js>, name: String, data: String| {
+            meter.spend(cost(data.len()));
+            let data = view(&data);
+            bytes(
+                ctx,
+                match name.as_str() {
+                    "md5" => Md5::digest(&data).to_vec(),
+                    "sha1" => Sha1::digest(&data).to_vec(),
+                    _ => Sha256::digest(&data).to_vec(),
+                },
+            )
+        })?,
+    )?;
+    let meter = budget.clone();
+    host.set(
+        "hmac",
+        Function::new(ctx.clone(), move |ctx: Ctx<'js>, name: String, key: String, data: String| {
+            meter.spend(2 * cost(data.len()));
+            let (key, data) = (view(&key), view(&data));
+            bytes(
+                ctx,
+                match name.as_str() {
+                    "md5" => mac::<Hmac<Md5>>(&key, &data),
+                    "sha1" => mac::<Hmac<Sha1>>(&key, &data),
+                    _ => mac::<Hmac<Sha256>>(&key, &data),
+                },
+            )
+        })?,
+    )?;
+
+    let printed = traces.clone();
+    host.set("log", Function::new(ctx.clone(), move |text: String| printed.log(&text))?)?;
+    let asked = traces.clone();
+    host.set(
+        "origin",
+        Function::new(ctx.clone(), move |call: String, arguments: String| {
+            let arguments: Value = serde_json::from_str(&arguments).unwrap_or_default();
+            if let Err(error) = crate::edge::origin::validate(&call, &arguments) {
+                asked.origin_error.borrow_mut().get_or_insert(error);
+            }
+            asked.origin.borrow_mut().push(serde_json::json!({ "call": call, "with": arguments }));
+        })?,
+    )?;
+    Ok(host)
+}
+
+/// The bytes that the characters of a text stand for. To look into an array of the engine's is unsafe.
+fn view(text: &str) -> Vec<u8> {
+    text.chars().map(|letter| letter as u8).collect()
+}
+
+fn mac<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
+    // A key of any length will do for an HMAC; there is nothing else that could fail.
+    <M as KeyInit>::new_from_slice(key).map(|mac| mac.chain_update(data).finalize().into_bytes().to_vec()).unwrap_or_default()
+}
+
+/// A digest is worth a few dozen calls, and a call for each of its blocks.
+fn cost(bytes: usize) -> usize {
+    30 + bytes / 64
+}

@@ -1,0 +1,106 @@
+//! A function is run as the edge would run it: its built-ins, its limits, its rules.
+//!
+//! The engine is QuickJS, which is not the edge's njs. What the edge cannot parse is refused before
+//! the engine sees it, what it lacks is taken away, and what it returns is held to CloudFront's rules.
+//! `docs/functions.md` lists what still differs.
+
+mod budget;
+mod engine;
+mod host;
+mod message;
+mod script;
+
+use super::event::Event;
+use super::kvs::KeyValues;
+use super::outcome::{Outcome, RunError};
+use super::runtime::Runtime;
+use engine::Engine;
+use script::Script;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// The stack of the thread a function runs on. The engine stops at [`engine::STACK`]; the rest is for its own recursion.
+const THREAD_STACK: usize = 8 << 20;
+
+/// The tick counter ends every run within a fraction of a second. This is for what does not tick, such as
+/// joining an array of four thousand million holes: the thread is left to itself then.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A loaded function. It may be sent to another thread.
+///
+/// Each event meets the script as if for the first time, as each request does at the edge: its top level is run
+/// anew, and a script that reaches for the built-ins themselves gets a fresh engine for every event.
+#[derive(Debug)]
+pub struct Emulator {
+    script: Arc<Script>,
+    runtime: Runtime,
+    pairs: Arc<KeyValues>,
+    worker: Option<Worker>,
+}
+
+impl Emulator {
+    /// Takes a script as it would be uploaded.
+    ///
+    /// # Errors
+    /// Where CloudFront would refuse the upload, or the engine of the edge could not parse it.
+    pub fn load(code: &str, runtime: Runtime, pairs: KeyValues) -> Result<Self, RunError> {
+        Ok(Self { script: Arc::new(Script::new(code, runtime)?), runtime, pairs: Arc::new(pairs), worker: None })
+    }
+
+    /// Calls the function with an event.
+    pub fn run(&mut self, event: &Event) -> Outcome {
+        let worker = self.worker.take().map_or_else(|| Worker::start(self.script.clone(), self.runtime, self.pairs.clone()), Ok);
+        let Ok(worker) = worker else {
+            return Outcome::failed(RunError::execution("InternalError: no thread to run the function on"));
+        };
+        match worker.run(event) {
+            Ok(outcome) => {
+                self.worker = Some(worker);
+                outcome
+            }
+            Err(RecvTimeoutError::Timeout) => Outcome { utilization: 100, ..Outcome::failed(budget::exceeded()) },
+            Err(RecvTimeoutError::Disconnected) => {
+                Outcome::failed(RunError::execution("InternalError: the engine ended unexpectedly"))
+            }
+        }
+    }
+}
+
+/// Loads and runs in one step: what `qdn function run` prints. A function that cannot be loaded has failed.
+pub fn run(code: &str, runtime: Runtime, pairs: KeyValues, event: &Event) -> Outcome {
+    match Emulator::load(code, runtime, pairs) {
+        Ok(mut emulator) => emulator.run(event),
+        Err(error) => Outcome::failed(error),
+    }
+}
+
+/// The thread that holds the engine: it has a stack of known size, and can be left behind.
+#[derive(Debug)]
+struct Worker {
+    events: Sender<Event>,
+    outcomes: Receiver<Outcome>,
+}
+
+impl Worker {
+    fn start(script: Arc<Script>, runtime: Runtime, pairs: Arc<KeyValues>) -> std::io::Result<Self> {
+        let (events, inbox) = channel::<Event>();
+        let (outbox, outcomes) = channel();
+        thread::Builder::new().name("edge".to_owned()).stack_size(THREAD_STACK).spawn(move || {
+            let mut engine = None;
+            for event in inbox {
+                let outcome = Engine::run(&mut engine, &script, runtime, &pairs, &event);
+                if outbox.send(outcome).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { events, outcomes })
+    }
+
+    fn run(&self, event: &Event) -> Result<Outcome, RecvTimeoutError> {
+        self.events.send(event.clone()).map_err(|_| RecvTimeoutError::Disconnected)?;
+        self.outcomes.recv_timeout(PATIENCE)
+    }
+}

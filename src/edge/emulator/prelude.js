@@ -1,0 +1,314 @@
+// The world a function finds at the edge, built out of the engine's own and of what `host` offers.
+// It runs once in each fresh engine, before the function's script. What the edge lacks is taken away at
+// the end, so everything needed later is held here by name.
+(function (native, config, modules) {
+  // What is different for each event: the time, the kind of event, the query as it came.
+  let now = 0;
+  let seed = 1;
+  const state = { now: 0, request: true, rawQuery: null };
+  const world = globalThis;
+  const v1 = config.runtime === 1;
+  const fromCharCode = String.fromCharCode;
+  // Bytes cross into Rust as texts whose characters are bytes; they come back as arrays.
+  const latin1 = (bytes) => {
+    let text = '';
+    for (let i = 0; i < bytes.length; i += 4096) text += fromCharCode(...Array.prototype.slice.call(bytes, i, i + 4096));
+    return text;
+  };
+  const host = {
+    log: native.log,
+    origin: native.origin,
+    encode: native.encode,
+    fromBase64: native.fromBase64,
+    decode: (bytes) => native.decode(latin1(bytes)),
+    isText: (bytes) => native.isText(latin1(bytes)),
+    toBase64: (bytes, url) => native.toBase64(latin1(bytes), url),
+    hash: (name, data) => native.hash(name, latin1(data)),
+    hmac: (name, key, data) => native.hmac(name, latin1(key), latin1(data)),
+  };
+  const wellFormed = Function.prototype.call.bind(String.prototype.toWellFormed);
+  const construct = Reflect.construct;
+  const ownKeys = Reflect.ownKeys;
+  const drop = Reflect.deleteProperty;
+  const hide = (object, name, value) =>
+    Object.defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
+
+  // --- the clock stands still, in UTC, for the whole run
+
+  const RealDate = Date;
+  // A time without a zone is local, and the edge's clock is UTC; the machine's zone must not be seen.
+  const zoned = /(?:Z|GMT|UTC|[+-]\d\d:?\d\d)\s*(?:\(.*\))?$|^[+-]?\d+-?\d*-?\d*$/i;
+  const parseDate = (text) => {
+    text = String(text);
+    const time = RealDate.parse(text);
+    return zoned.test(text) ? time : time - new RealDate(time).getTimezoneOffset() * 60000;
+  };
+  const dateProto = RealDate.prototype;
+  for (const part of ['Date', 'Day', 'FullYear', 'Hours', 'Milliseconds', 'Minutes', 'Month', 'Seconds']) {
+    hide(dateProto, 'get' + part, dateProto['getUTC' + part]);
+    if (part !== 'Day') hide(dateProto, 'set' + part, dateProto['setUTC' + part]);
+  }
+  const utcString = Function.prototype.call.bind(dateProto.toUTCString);
+  const split = (date) => /^(\w+), (\d+) (\w+) (-?\d+) ([\d:]+) GMT$/.exec(utcString(date));
+  const dateText = (date) => { const p = split(date); return p ? `${p[1]} ${p[3]} ${p[2]} ${p[4]}` : 'Invalid Date'; };
+  const timeText = (date) => { const p = split(date); return p ? `${p[5]} GMT+0000 (UTC)` : 'Invalid Date'; };
+  const fullText = (date) => (split(date) ? `${dateText(date)} ${timeText(date)}` : 'Invalid Date');
+  const methods = (object, table) => { for (const name of Object.keys(table)) hide(object, name, table[name]); };
+  methods(dateProto, {
+    getTimezoneOffset() { return 0; },
+    toString() { return fullText(this); },
+    toDateString() { return dateText(this); },
+    toTimeString() { return timeText(this); },
+    toLocaleString() { return fullText(this); },
+    toLocaleDateString() { return dateText(this); },
+    toLocaleTimeString() { return timeText(this); },
+  });
+  const FrozenDate = function Date(...parts) {
+    if (!new.target) return fullText(new RealDate(now));
+    let args = parts;
+    if (parts.length === 0) args = [now];
+    else if (parts.length === 1) args = typeof parts[0] === 'string' ? [parseDate(parts[0])] : parts;
+    else args = [RealDate.UTC(...parts)];
+    return construct(RealDate, args, new.target === FrozenDate ? RealDate : new.target);
+  };
+  FrozenDate.prototype = dateProto;
+  methods(FrozenDate, { now: () => now, parse: parseDate, UTC: RealDate.UTC });
+  hide(dateProto, 'constructor', FrozenDate);
+  hide(world, 'Date', FrozenDate);
+
+  // --- no chance either: seeded with the time, so that a run can be repeated
+
+  hide(Math, 'random', function random() {
+    seed = (seed + 0x6d2b79f5) >>> 0;
+    let t = seed;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  });
+
+  // --- no code from texts
+
+  const noCode = function Function() {
+    throw new TypeError('function constructor is disabled in "safe" mode');
+  };
+  noCode.prototype = Function.prototype;
+  const callables = [function () {}, async function () {}, function* () {}, async function* () {}];
+  for (const callable of callables) hide(Object.getPrototypeOf(callable), 'constructor', noCode);
+  hide(world, 'Function', noCode);
+  const InternalError = world.InternalError;
+  hide(world, 'eval', function () { throw new InternalError('Not implemented'); });
+
+  // --- regular expressions know fewer flags
+
+  const RealRegExp = RegExp;
+  const flags = v1 ? 'gim' : 'gimy';
+  const EdgeRegExp = function RegExp(pattern, given) {
+    const text = given === undefined ? '' : String(given);
+    for (let i = 0; i < text.length; i++) {
+      if (flags.indexOf(text[i]) < 0 || text.indexOf(text[i]) !== i) throw new SyntaxError(`Invalid RegExp flags "${text}"`);
+    }
+    if (!new.target && given === undefined && pattern instanceof RealRegExp) return pattern;
+    const args = given === undefined ? [pattern] : [pattern, text];
+    return construct(RealRegExp, args, new.target && new.target !== EdgeRegExp ? new.target : RealRegExp);
+  };
+  EdgeRegExp.prototype = RealRegExp.prototype;
+  hide(EdgeRegExp.prototype, 'constructor', EdgeRegExp);
+  hide(world, 'RegExp', EdgeRegExp);
+
+  // --- texts and bytes
+
+  const encode = (text) => host.encode(wellFormed(String(text)));
+  const bytesOf = (data) => {
+    if (typeof data === 'string') return encode(data);
+    if (data instanceof ArrayBuffer) return new Uint8Array(data);
+    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return undefined;
+  };
+  hide(world, 'TextEncoder', class TextEncoder {
+    get encoding() { return 'utf-8'; }
+    encode(text) { return text === undefined ? new Uint8Array(0) : encode(text); }
+    encodeInto(text, into) {
+      // Whole characters only, as many as fit.
+      let read = 0;
+      let written = 0;
+      for (const letter of wellFormed(String(text))) {
+        const bytes = encode(letter);
+        if (written + bytes.length > into.length) break;
+        into.set(bytes, written);
+        written += bytes.length;
+        read += letter.length;
+      }
+      return { read, written };
+    }
+  });
+  hide(world, 'TextDecoder', class TextDecoder {
+    #fatal;
+    #ignoreBOM;
+    constructor(label, options) {
+      const name = label === undefined ? 'utf-8' : String(label).toLowerCase();
+      if (name !== 'utf-8' && name !== 'utf8') throw new RangeError(`The "${label}" encoding is not supported`);
+      this.#fatal = Boolean(options && options.fatal);
+      this.#ignoreBOM = Boolean(options && options.ignoreBOM);
+    }
+    get encoding() { return 'utf-8'; }
+    get fatal() { return this.#fatal; }
+    get ignoreBOM() { return this.#ignoreBOM; }
+    decode(data) {
+      const bytes = data === undefined ? new Uint8Array(0) : bytesOf(data);
+      if (bytes === undefined || typeof data === 'string') throw new TypeError('The "input" argument must be an instance of TypedArray');
+      if (this.#fatal && !host.isText(bytes)) throw new TypeError('The encoded data was not valid');
+      const text = host.decode(bytes);
+      return !this.#ignoreBOM && text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+    }
+  });
+  if (!v1) {
+    hide(world, 'btoa', function btoa(text) {
+      text = String(text);
+      const bytes = new Uint8Array(text.length);
+      for (let i = 0; i < text.length; i++) {
+        const code = text.charCodeAt(i);
+        if (code > 255) throw new TypeError('invalid character (>= U+00FF)');
+        bytes[i] = code;
+      }
+      return host.toBase64(bytes, false);
+    });
+    hide(world, 'atob', function atob(text) {
+      const clean = String(text).replace(/[\t\n\f\r ]/g, '');
+      const body = clean.length % 4 === 0 ? clean.replace(/==?$/, '') : clean;
+      if (body.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(body)) throw new TypeError('the string to be decoded is not correctly encoded');
+      return latin1(host.fromBase64(body));
+    });
+  }
+  if (!world.MemoryError) {
+    hide(world, 'MemoryError', class MemoryError extends Error {});
+    hide(world.MemoryError.prototype, 'name', 'MemoryError');
+  }
+
+  // --- console
+
+  const show = (value, top, seen) => {
+    switch (typeof value) {
+      case 'string':
+        return top ? value : `'${value.replace(/[\n\r\t\\]/g, (c) => ({ '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' })[c])}'`;
+      case 'number':
+        return Object.is(value, -0) ? '-0' : String(value);
+      case 'function':
+        return v1 || !value.name ? '[Function]' : `[Function: ${value.name}]`;
+      case 'object':
+        break;
+      default:
+        return String(value);
+    }
+    if (value === null) return 'null';
+    if (seen.indexOf(value) >= 0) return '[Circular]';
+    if (value instanceof Error) return String(value);
+    if (value instanceof RealDate) return isNaN(value) ? 'Invalid Date' : value.toISOString();
+    if (value instanceof RealRegExp) return String(value);
+    for (const Box of [String, Number, Boolean]) {
+      if (value instanceof Box) return `[${Box.name}: ${show(value.valueOf(), false, seen)}]`;
+    }
+    const inner = seen.concat([value]);
+    if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+      const items = [];
+      for (let i = 0; i < value.length; i++) items.push(i in value ? show(value[i], false, inner) : '<empty>');
+      const kind = Array.isArray(value) ? '' : `${value.constructor && value.constructor.name} `;
+      return `${kind}[${items.join(',')}]`;
+    }
+    const tag = typeof value[Symbol.toStringTag] === 'string' ? `${value[Symbol.toStringTag]} ` : '';
+    return `${tag}{${Object.keys(value).map((key) => `${key}:${show(value[key], false, inner)}`).join(',')}}`;
+  };
+  hide(world, 'console', {});
+  hide(world.console, 'log', function log(...values) {
+    host.log(wellFormed(values.map((value) => show(value, true, [])).join(' ')));
+  });
+
+  // --- modules
+
+  const found = modules({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, wellFormed, construct });
+  const clean = (table, names) => {
+    const object = {};
+    for (const name of names) object[name] = Object.freeze(table[name]);
+    return object;
+  };
+  const required = clean(found, config.requirable);
+  const imported = clean(found, config.importable);
+  hide(world, 'require', function require(name) {
+    if (Object.prototype.hasOwnProperty.call(required, name)) return required[name];
+    throw new Error(`Cannot find module "${name}"`);
+  });
+  hide(world, 'global', world);
+
+  // --- what the edge lacks goes
+
+  const prune = (object, path) => {
+    const names = config.surface[path];
+    for (const key of ownKeys(object)) {
+      const name = typeof key === 'symbol' ? '@@' + key.description.slice('Symbol.'.length) : key;
+      if (names[name] || name === 'constructor' || name === 'length' || name === 'name' || name === 'prototype') continue;
+      drop(object, key);
+    }
+  };
+  const typed = Object.getPrototypeOf(Uint8Array);
+  const iterators = Object.getPrototypeOf(Object.getPrototypeOf([].values()));
+  for (const path of Object.keys(config.surface)) {
+    if (path === 'globals') continue;
+    const [name, proto] = path.split('.');
+    const constructor = name === '%TypedArray%' ? typed : world[name];
+    if (constructor !== undefined) prune(proto ? constructor.prototype : constructor, path);
+  }
+  for (const key of ownKeys(iterators)) {
+    if (key !== Symbol.iterator) drop(iterators, key);
+  }
+  prune(world, 'globals');
+
+  // --- one call
+
+  const objects = (value) => (value !== null && typeof value === 'object' && !Array.isArray(value) ? value : {});
+  const keep = (from, names) => {
+    const kept = {};
+    for (const name of names) if (from[name] !== undefined) kept[name] = from[name];
+    return kept;
+  };
+  const entries = (values, names) => {
+    const kept = {};
+    for (const name of Object.keys(objects(values))) {
+      const entry = objects(values[name]);
+      kept[name] = keep(entry, names);
+      if (entry.multiValue !== undefined) kept[name].multiValue = entry.multiValue.map((one) => ({ value: one.value }));
+      if (kept[name].value === undefined && entry.multiValue && entry.multiValue[0]) kept[name].value = entry.multiValue[0].value;
+    }
+    return kept;
+  };
+  return {
+    imported,
+    begin(time, request, rawQuery) {
+      now = state.now = time;
+      seed = (time % 4294967296) >>> 0 || 1;
+      state.request = request;
+      state.rawQuery = rawQuery;
+    },
+    // The event as CloudFront makes it: known names only, empty objects where nothing was given.
+    event(given) {
+      const event = { version: given.version };
+      event.context = objects(given.context);
+      event.viewer = keep(Object.assign({ ip: '198.51.100.11' }, objects(given.viewer)), ['ip']);
+      event.request = keep(given.request, ['method', 'uri']);
+      event.request.querystring = entries(given.request.querystring, ['value']);
+      event.request.headers = entries(given.request.headers, ['value']);
+      event.request.cookies = entries(given.request.cookies, ['value']);
+      const raw = state.rawQuery;
+      if (!v1) hide(event.request, 'rawQueryString', function rawQueryString() { return raw === null ? undefined : raw; });
+      if (given.response) {
+        event.response = keep(given.response, ['statusCode', 'statusDescription']);
+        event.response.headers = entries(given.response.headers, ['value']);
+        event.response.cookies = entries(given.response.cookies, ['value', 'attributes']);
+      }
+      return event;
+    },
+    // `name: message` of whatever was thrown, without running code of the function's if that can be helped.
+    describe(thrown) {
+      if (thrown instanceof Error) return [String(thrown.name), String(thrown.message)];
+      return ['', show(thrown, true, [])];
+    },
+  };
+})

@@ -307,10 +307,8 @@ impl Hoister {
                 }
                 _ => {}
             },
-            Expr::Array(array) => {
-                if array.elems.iter().flatten().all(|element| element.spread.is_none()) {
-                    self.in_order(array.elems.iter_mut().flatten().map(|element| &mut element.expr), false, before);
-                }
+            Expr::Array(array) if array.elems.iter().flatten().all(|element| element.spread.is_none()) => {
+                self.in_order(array.elems.iter_mut().flatten().map(|element| &mut element.expr), false, before);
             }
             Expr::Object(object) => {
                 // Only where every property is a plain one: anything else has an order of its own.

@@ -1,5 +1,6 @@
 //! Syntax that a CloudFront runtime lacks is said in syntax that it has.
 
+use super::hoist::hoist;
 use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{Mark, SyntaxContext};
 use swc_core::ecma::ast::{Number, Program};
@@ -61,8 +62,9 @@ pub(super) fn lower(program: &mut Program, runtime: Runtime, unresolved: Mark) {
         program.mutate(&mut transform_from_env(unresolved, None::<SingleThreadedComments>, EnvConfig::from(config), assumptions));
         program.mutate(&mut inject_helpers(unresolved));
     });
-    if runtime == Runtime::Njs1 {
-        program.visit_mut_with(&mut PlainNumbers);
+    match runtime {
+        Runtime::Njs1 => program.visit_mut_with(&mut PlainNumbers),
+        Runtime::Njs2 => hoist(program),
     }
     program.visit_mut_with(&mut hygiene());
     program.visit_mut_with(&mut NoScopes);

@@ -57,11 +57,11 @@ test("a saved style sheet is swapped without a reload", async () => {
 
 test("a mistake is drawn over the page, with its source, and goes when it is mended", async () => {
   const page = await open();
-  const undo = await edit("templates/base.html", (text) => text.replace("<body", "{{ site.nmae }}<body"));
+  const undo = await edit("templates/base.html", (text) => text.replace("<body", "{{ site.pohne }}<body"));
   const overlay = page.getByRole("alertdialog");
   await overlay.waitFor();
   const text = await overlay.innerText();
-  assert.match(text, /unknown template variable `site\.nmae`/);
+  assert.match(text, /unknown template variable `site\.pohne`/);
   assert.match(text, /templates\/base\.html:\d+:\d+/);
   assert.match(text, /hint: a variable with a similar name exists/);
   assert.ok(await page.locator("h1").first().isVisible(), "the last good build stays below");

@@ -1,0 +1,146 @@
+//! What is wrong with a function, before CloudFront finds out.
+//!
+//! AWS stores whatever it is given: nothing is parsed on upload or on publishing, and TestFunction does not
+//! look at most of what a function returns. So everything is said here, all at once and at its place.
+//!
+//! A file comes in one of two forms. As a *script* it imports nothing but what the edge brings, and is judged
+//! as it stands. As a *module* it imports files or exports its handler; the bundler then rewrites what the edge
+//! does not parse, and only what cannot be rewritten is a mistake. The text that comes out of the bundler is
+//! read once more in either case.
+
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use super::bundle::{self, Bundle};
+use super::runtime::Runtime;
+use super::syntax::refusals;
+use crate::script::ast::{Module, ModuleDecl, ModuleItem};
+use crate::script::{self, Parsed};
+use crate::source::{Diagnostic, SourcePath, Sources};
+use std::collections::BTreeMap;
+
+pub use syntax::syntax;
+pub(super) use syntax::uploaded;
+
+/// For what a function is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// The runtime it will run in.
+    pub runtime: Runtime,
+    /// Generated modules: what an `import` says, such as `qdn:redirects`, and the module's text.
+    pub virtual_modules: &'a BTreeMap<String, String>,
+}
+
+/// A function, and everything there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    diagnostics: Vec<Diagnostic>,
+    bundle: Option<Bundle>,
+}
+
+impl Checked {
+    /// Everything wrong with it, in the order of its files.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The script to upload.
+    ///
+    /// # Errors
+    /// What stops it from being built: every error, no warning.
+    pub fn bundle(&self) -> Result<Bundle, Vec<Diagnostic>> {
+        let errors: Vec<Diagnostic> = self.diagnostics.iter().filter(|problem| problem.is_error()).cloned().collect();
+        match &self.bundle {
+            Some(bundle) if errors.is_empty() => Ok(Bundle {
+                warnings: self.diagnostics.iter().filter(|problem| !problem.is_error()).cloned().collect(),
+                ..bundle.clone()
+            }),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// Whether a file is uploaded as it stands, or made of modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Script,
+    Module,
+}
+
+impl Form {
+    fn of(path: &SourcePath, module: &Module, options: &Options<'_>) -> Self {
+        // Types are removed, so the text is not what is uploaded.
+        if matches!(path.extension(), "ts" | "mts") {
+            return Self::Module;
+        }
+        let of_modules = module.body.iter().any(|item| match item {
+            ModuleItem::ModuleDecl(ModuleDecl::Import(import)) => {
+                let specifier = import.src.value.to_string_lossy();
+                specifier.starts_with(['.', '/']) || specifier.contains(':') || options.virtual_modules.contains_key(&*specifier)
+            }
+            ModuleItem::ModuleDecl(_) => true,
+            ModuleItem::Stmt(_) => false,
+        });
+        if of_modules { Self::Module } else { Self::Script }
+    }
+}
+
+/// Checks a function: the entry and all it imports.
+///
+/// This never fails: what is wrong, even where there is no such file, is among the diagnostics.
+pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Checked {
+    let text = match sources.utf8(entry) {
+        Ok(text) => text,
+        Err(problem) => return Checked { diagnostics: vec![problem], bundle: None },
+    };
+    let parsed = match script::parse(entry, text) {
+        Ok(parsed) => parsed,
+        Err(problems) => return Checked { diagnostics: syntax::unparsed(problems, text), bundle: None },
+    };
+    let form = Form::of(entry, parsed.module(), options);
+    let mut diagnostics = Vec::new();
+    let read = script::graph(
+        sources,
+        std::slice::from_ref(entry),
+        &script::Options { virtual_modules: options.virtual_modules, externals: externals(options.runtime, form) },
+    );
+    let bundle = match read {
+        Ok(graph) => {
+            for module in graph.modules() {
+                let path = module.path();
+                let written = match options.virtual_modules.get(path.as_str()) {
+                    Some(text) => Some(text.as_str()),
+                    None => sources.text(path.as_str()),
+                };
+                diagnostics.extend(module_problems(module, written.unwrap_or_default(), form, options));
+            }
+            bundle::assemble(&graph, sources, entry, options, &mut diagnostics)
+        }
+        Err(problems) => {
+            diagnostics.extend(module_problems(&parsed, text, form, options));
+            // What a script cannot import has been said, in words of the edge.
+            diagnostics.extend(problems.into_iter().filter(|problem| form == Form::Module || problem.rule != "unresolved-import"));
+            None
+        }
+    };
+    crate::source::sort(&mut diagnostics);
+    Checked { diagnostics, bundle }
+}
+
+/// The modules that need not be files. A script may name what the edge lacks: that is said by the rules of syntax.
+fn externals(runtime: Runtime, form: Form) -> &'static [&'static str] {
+    match form {
+        Form::Module => runtime.importable(),
+        Form::Script => Runtime::V2.importable(),
+    }
+}
+
+fn module_problems(parsed: &Parsed, text: &str, form: Form, options: &Options<'_>) -> Vec<Diagnostic> {
+    let (refused, _) = refusals(parsed, text, options.runtime);
+    refused
+        .iter()
+        .filter(|refusal| form == Form::Script || !syntax::rewritten(refusal))
+        .map(|refusal| syntax::diagnostic(refusal, parsed.path()))
+        .collect()
+}

@@ -105,7 +105,7 @@ fn our_site_is_served_through_its_own_function() {
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
     }
     assert_eq!(preview.get("/book/anything").status, 200);
-    assert_eq!(preview.get("/trackx").status, 404);
+    assert_eq!(preview.get("/trackx/").status, 404);
     let home = preview.get("/");
     assert!(home.header("content-security-policy").contains("script-src 'self';") && !home.head.contains("unsafe"));
     assert!(home.body.contains("/_qdn/live.js"));

@@ -7,7 +7,9 @@
 //!
 //! This module knows the runtime; it does not know AWS, nor where a file comes from.
 
+mod bundle;
 pub mod cases;
+mod check;
 mod emulator;
 mod event;
 mod headers;
@@ -19,6 +21,8 @@ mod runtime;
 mod syntax;
 mod validate;
 
+pub use bundle::Bundle;
+pub use check::{Checked, Form, Options, check};
 pub use emulator::{Emulator, run};
 pub use event::{DEFAULT_TIME, Event, Kind, query_string};
 pub use kvs::KeyValues;

@@ -45,7 +45,7 @@ fn what_cannot_be_rewritten_is_said_of_its_source() {
         let (line, column) = line_column(sources.text(path.as_str()).unwrap_or_default(), span.start);
         format!("{} {path}:{line}:{column}", problem.rule)
     };
-    let main = "import { x } from './x.js';\nexport function handler(event) {\n  x(event);\n  return event.request;\n}\n";
+    let main = "import { x } from './x.js';\nexport function handler(event) {\n  return x(event) || event.request;\n}\n";
     let rows = [
         ("export const x = (e) => /a.b/s.test(e.request.uri);", "CFF020 x.js:1:30"),
         ("export const x = (e) => e.a + 10n;", "CFF019 x.js:1:31"),

@@ -69,9 +69,18 @@ pub(super) fn build(global: &Global, command: &Build, ui: &mut Ui) -> Result<u8,
         let done = ui.paint("built", anstyle::AnsiColor::Green);
         ui.say(&format!(
             "{done} {}, {}, {} as release {} in {milliseconds} ms",
-            plural(outcome.pages, "page"), plural(outcome.assets, "asset"), plural(release.functions.len(), "function"), release.manifest.release,
+            plural(outcome.pages, "page"),
+            plural(outcome.assets, "asset"),
+            plural(release.functions.len(), "function"),
+            release.manifest.release,
         ));
-        ui.say(&format!("      {}: {} written, {} unchanged, {} removed", out.display(), written.written, written.unchanged, written.removed));
+        ui.say(&format!(
+            "      {}: {} written, {} unchanged, {} removed",
+            out.display(),
+            written.written,
+            written.unchanged,
+            written.removed
+        ));
     }
     Ok(0)
 }
@@ -101,7 +110,12 @@ pub(super) fn check(global: &Global, ui: &mut Ui) -> Result<u8, String> {
     }
     if !ui.json {
         let done = ui.paint("checked", anstyle::AnsiColor::Green);
-        ui.say(&format!("{done} {} and {}: {}", plural(outcome.pages, "page"), plural(outcome.assets, "asset"), counted(&outcome.diagnostics)));
+        ui.say(&format!(
+            "{done} {} and {}: {}",
+            plural(outcome.pages, "page"),
+            plural(outcome.assets, "asset"),
+            counted(&outcome.diagnostics)
+        ));
     }
     Ok(0)
 }

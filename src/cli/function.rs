@@ -19,7 +19,9 @@ pub(super) fn function(global: &Global, command: &FunctionCommand, ui: &mut Ui) 
     match command {
         FunctionCommand::Check { function, runtime } => check(global, function.as_deref(), runtime.as_deref(), ui),
         FunctionCommand::Build { function, out, runtime } => write(global, function, out.as_deref(), runtime.as_deref(), ui),
-        FunctionCommand::Run { function, event, kvs, runtime } => run(global, function, event, kvs.as_deref(), runtime.as_deref(), ui),
+        FunctionCommand::Run { function, event, kvs, runtime } => {
+            run(global, function, event, kvs.as_deref(), runtime.as_deref(), ui)
+        }
         FunctionCommand::Test { function } => test(global, function.as_deref(), ui),
     }
 }
@@ -41,7 +43,13 @@ struct Named {
 impl Workshop {
     /// The function that was named, or all of the project's.
     fn open(global: &Global, wanted: Option<&str>, runtime: Option<&str>) -> Result<Self, String> {
-        let runtime = runtime.map(|name| Runtime::from_name(name).ok_or_else(|| format!("`{name}` is no runtime of CloudFront Functions\nhint: there are `cloudfront-js-1.0` and `cloudfront-js-2.0`")));
+        let runtime = runtime.map(|name| {
+            Runtime::from_name(name).ok_or_else(|| {
+                format!(
+                    "`{name}` is no runtime of CloudFront Functions\nhint: there are `cloudfront-js-1.0` and `cloudfront-js-2.0`"
+                )
+            })
+        });
         let runtime = runtime.transpose()?;
         match wanted {
             Some(file) if is_file(file) => Self::of_file(global, file, runtime),
@@ -88,7 +96,8 @@ impl Workshop {
         if functions.is_empty() {
             return Err(match wanted {
                 Some(name) => {
-                    let near = source::near(name, known.iter().map(String::as_str)).map(|near| format!("\nhint: a function with a similar name exists: `{near}`"));
+                    let near = source::near(name, known.iter().map(String::as_str))
+                        .map(|near| format!("\nhint: a function with a similar name exists: `{near}`"));
                     format!("there is neither a file nor a function `{name}`{}", near.unwrap_or_default())
                 }
                 None => format!("there is no function in `{}`", root.join(build::FUNCTIONS).display()),

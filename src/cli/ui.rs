@@ -60,7 +60,8 @@ impl Ui {
 
     /// Complaints, and a line that counts them.
     pub(super) fn diagnostics(&mut self, diagnostics: &[Diagnostic], sources: &Sources) {
-        let shown: Vec<Diagnostic> = diagnostics.iter().filter(|diagnostic| !self.quiet || diagnostic.is_error()).cloned().collect();
+        let shown: Vec<Diagnostic> =
+            diagnostics.iter().filter(|diagnostic| !self.quiet || diagnostic.is_error()).cloned().collect();
         if !shown.is_empty() {
             write_out(std::io::stderr(), &source::render(&shown, sources, self.color));
         }

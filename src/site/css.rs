@@ -79,7 +79,8 @@ fn imports(text: &str, path: &SourcePath, sources: &Sources, problems: &mut Vec<
 fn no_such_file(url: &str, path: &SourcePath, text: &str, from: usize, sources: &Sources, extension: &str) -> Diagnostic {
     let at = text[from..].find(url).map_or(from, |at| from + at);
     let wanted = asset::local(url, path).and_then(Result::ok).map_or_else(|| url.to_owned(), |path| path.to_string());
-    let known: Vec<&str> = sources.under(super::ASSETS).map(|(path, _)| path.as_str()).filter(|path| path.ends_with(extension)).collect();
+    let known: Vec<&str> =
+        sources.under(super::ASSETS).map(|(path, _)| path.as_str()).filter(|path| path.ends_with(extension)).collect();
     Diagnostic::error("no-such-file", format!("there is no file `{wanted}`"))
         .at(path, Span::new(at, at + url.len()))
         .maybe_hint(near(&wanted, known).map(|name| format!("a file with a similar name exists: `{name}`")))
@@ -98,7 +99,12 @@ fn bundle(sources: &Sources, entry: &SourcePath, name: &str, problems: &mut Vec<
     };
     if let Err(error) = sheet.minify(MinifyOptions { targets: targets(), ..MinifyOptions::default() }) {
         let path = SourcePath::new(error.loc.as_ref().map_or(entry.as_str(), |loc| &loc.filename));
-        problems.push(complaint(&error.kind.to_string(), &path, sources.text(path.as_str()).unwrap_or_default(), error.loc.as_ref()));
+        problems.push(complaint(
+            &error.kind.to_string(),
+            &path,
+            sources.text(path.as_str()).unwrap_or_default(),
+            error.loc.as_ref(),
+        ));
         return None;
     }
     let printed = sheet.to_css(PrinterOptions {
@@ -232,7 +238,10 @@ mod tests {
         let css = String::from_utf8(outputs[0].bytes.clone()).unwrap();
         assert_eq!(
             css,
-            format!("body{{background:url(\"{}#x\")}}p{{-webkit-user-select:none;user-select:none;background:url(\"data:x\")}}", asset::placeholder("img/a.png"))
+            format!(
+                "body{{background:url(\"{}#x\")}}p{{-webkit-user-select:none;user-select:none;background:url(\"data:x\")}}",
+                asset::placeholder("img/a.png")
+            )
         );
         assert_eq!(outputs[0].references.iter().collect::<Vec<_>>(), ["img/a.png"]);
         assert!(outputs[0].source_map.as_ref().is_some_and(|map| map.contains("parts/base.css")));
@@ -245,9 +254,13 @@ mod tests {
             ("site/assets/base.css", "p { background: url(nosuch.png) }\n"),
             ("site/assets/c.css", "\nb { background: url(nosuch.png) }\n:hover( { }"),
         ]);
-        let places: Vec<_> = problems.iter().map(|problem| (problem.rule, problem.place.clone().map(|(path, span)| (path.to_string(), span.start)))).collect();
+        let places: Vec<_> = problems
+            .iter()
+            .map(|problem| (problem.rule, problem.place.clone().map(|(path, span)| (path.to_string(), span.start))))
+            .collect();
         assert!(problems.len() >= 3, "{places:?}");
-        let (_, problems) = built(&[("site/assets/c.css", "\nb { background: url(nosuch.png) }\n"), ("site/assets/nosuch.jpg", "")]);
+        let (_, problems) =
+            built(&[("site/assets/c.css", "\nb { background: url(nosuch.png) }\n"), ("site/assets/nosuch.jpg", "")]);
         let (_, span) = problems[0].place.clone().unwrap();
         assert_eq!(&"\nb { background: url(nosuch.png) }\n"[span.start..span.end], "nosuch.png");
     }

@@ -82,20 +82,6 @@ pub fn virtual_modules(redirects: &BTreeMap<String, String>) -> BTreeMap<String,
     BTreeMap::from([(REDIRECTS.to_owned(), format!("export default {table};\n"))])
 }
 
-/// Whether a file has to be bundled before it can run: it exports, or it imports what the runtime
-/// does not bring. What cannot be parsed is for the emulator to refuse.
-pub fn is_module(path: &SourcePath, text: &str, runtime: Runtime) -> bool {
-    use crate::script::ast::{ModuleDecl, ModuleItem};
-    let Ok(parsed) = crate::script::parse(path, text) else { return false };
-    parsed.module().body.iter().any(|item| match item {
-        ModuleItem::ModuleDecl(ModuleDecl::Import(import)) => {
-            !runtime.importable().iter().any(|name| import.src.value.as_str() == Some(*name))
-        }
-        ModuleItem::ModuleDecl(_) => true,
-        ModuleItem::Stmt(_) => false,
-    })
-}
-
 /// Checks and bundles every function of a project.
 pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<String, String>) -> Functions {
     let mut all = Functions { functions: Vec::new(), diagnostics: Vec::new(), viewer_request: BTreeMap::new(), edge: None };

@@ -8,7 +8,7 @@
 
 mod edge;
 
-pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, is_module, runtime, virtual_modules};
+pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, runtime, virtual_modules};
 
 use crate::config::{self, Config};
 use crate::release::{self, Release, headers::Policy};

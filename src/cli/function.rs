@@ -7,7 +7,7 @@ use super::{PROBLEMS, USAGE};
 use crate::build;
 use crate::config::{self, Config};
 use crate::disk;
-use crate::edge::{self, Bundle, Emulator, Event, KeyValues, Outcome, Runtime, cases};
+use crate::edge::{self, Bundle, Emulator, Event, Form, KeyValues, Outcome, Runtime, cases};
 use crate::source::{self, Diagnostic, SourcePath, Sources};
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
@@ -240,9 +240,9 @@ fn run(global: &Global, wanted: &str, event: &Path, kvs: Option<&Path>, runtime:
         return Ok(failed(&problems, &texts, "", ui));
     };
     let text = workshop.sources.text(function.path.as_str()).unwrap_or_default();
-    let code = match build::is_module(&function.path, text, function.runtime) {
-        false => text.to_owned(),
-        true => match workshop.bundle(function) {
+    let code = match workshop.check(function).form() {
+        Form::Script => text.to_owned(),
+        Form::Module => match workshop.bundle(function) {
             Ok(bundle) => bundle.code,
             Err(problems) => return Ok(failed(&problems, &workshop.sources, "", ui)),
         },

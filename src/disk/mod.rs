@@ -75,7 +75,7 @@ fn walk(root: &Path, base: &Path, paths: &mut Vec<(SourcePath, PathBuf)>, proble
         match source_path(root, entry.path()) {
             Some(path) => paths.push((path, entry.into_path())),
             None => {
-                problems.push(Diagnostic::error("file-name", format!("the name of `{}` is not Unicode", entry.path().display())))
+                problems.push(Diagnostic::error("file-name", format!("the name of `{}` is not Unicode", entry.path().display())));
             }
         }
     }

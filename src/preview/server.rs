@@ -88,7 +88,7 @@ pub async fn serve(
                 let outcome = builder.build(&sources, problems);
                 report(&outcome, &sources);
             }
-            if !watch.next() {
+            if !watch.wait() {
                 return;
             }
         }

@@ -98,7 +98,7 @@ struct Address {
 /// Reads an address as a browser on the page at `from` would; nothing for those of other sites.
 fn address(link: &str, from: &str, base: Option<&str>) -> Option<Address> {
     let link = match base.and_then(|base| link.strip_prefix(base)) {
-        Some(rest) if rest.is_empty() => "/",
+        Some("") => "/",
         Some(rest) if rest.starts_with(['/', '?', '#']) => rest,
         _ => link,
     };

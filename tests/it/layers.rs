@@ -15,7 +15,7 @@ const TABLE: &[(&str, &[&str], &str)] = &[
     ("edge", &["source", "release", "script"], "pure"),
     ("jobs", &[], "pure"),
     ("config", &["source", "release", "site", "edge", "jobs"], "pure"),
-    ("build", &["source", "release", "script", "site", "edge", "config"], "pure"),
+    ("build", &["source", "release", "site", "edge", "config"], "pure"),
     ("disk", &["source", "release"], "rim"),
     ("preview", &["source", "release", "site", "edge", "build", "disk"], "rim"),
     ("cli", &["source", "release", "site", "edge", "config", "build", "disk", "preview"], "rim"),

@@ -143,8 +143,8 @@ return [helper(event.request.uri), `${o.x}`, (() => 3)(), 2 ** 3, typeof null ??
         .collect();
     let owned = |files: Files<'static>| files.iter().map(|(path, text)| (*path, text.to_string())).collect::<Vec<_>>();
     all.push(owned(super::flat::NAMESPACES));
-    all.push(owned(super::measure::ROUTER));
-    let mut store = owned(super::measure::STORE);
+    all.push(owned(super::samples::ROUTER));
+    let mut store = owned(super::samples::STORE);
     store[0].1 = store[0].1.replace("import cf from 'cloudfront';", STORE);
     store[0].1 =
         store[0].1.replace("rule = JSON.parse(found)", "rule = { uri: found }").replace("JSON.parse(exact)", "({ uri: exact })");

@@ -34,3 +34,11 @@ fn good(runtime: Runtime, text: &str) {
     let (sources, checked) = checked(&[("f.js", text)], runtime);
     assert!(checked.diagnostics().is_empty(), "{text}\n{}", render(checked.diagnostics(), &sources, false));
 }
+
+/// What the grammar of the edge has against a text, whatever it declares.
+fn syntax(path: &SourcePath, text: &str, runtime: Runtime) -> Vec<Diagnostic> {
+    match script::parse(path, text) {
+        Ok(parsed) => refused(&parsed, text, runtime).map(|(problem, _)| problem).collect(),
+        Err(problems) => problems.into_iter().map(renamed).collect(),
+    }
+}

@@ -6,7 +6,7 @@ use crate::source::Diagnostic;
 use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{DUMMY_SP, Mark, SyntaxContext};
 use swc_core::ecma::ast::{
-    ArrayLit, CallExpr, Callee, Class, Expr, ExprOrSpread, IdentName, Invalid, MemberExpr, MemberProp, Number, Program,
+    ArrayLit, CallExpr, Callee, Class, Expr, ExprOrSpread, ForOfStmt, IdentName, Invalid, MemberExpr, MemberProp, Number, Program,
 };
 use swc_core::ecma::preset_env::{Config, EnvConfig, Feature, FeatureOrModule, transform_from_env};
 use swc_core::ecma::transforms::base::assumptions::Assumptions;
@@ -44,18 +44,19 @@ const BOTH: [Feature; 15] = [
 
 /// What would mean something else when it is rewritten.
 pub(super) fn check(parsed: &Parsed) -> Vec<Diagnostic> {
-    let mut classes = Classes { parsed, problems: Vec::new() };
-    parsed.module().visit_with(&mut classes);
-    classes.problems
+    let mut unfaithful = Unfaithful { parsed, problems: Vec::new() };
+    parsed.module().visit_with(&mut unfaithful);
+    unfaithful.problems
 }
 
-/// Classes that extend one of the runtime's: what is made of them is an instance of that alone.
-struct Classes<'a> {
+/// Unfaithful that extend one of the runtime's: what is made of them is an instance of that alone. And loops that wait:
+/// rewritten, they would not.
+struct Unfaithful<'a> {
     parsed: &'a Parsed,
     problems: Vec<Diagnostic>,
 }
 
-impl Visit for Classes<'_> {
+impl Visit for Unfaithful<'_> {
     fn visit_class(&mut self, class: &Class) {
         if let Some(Expr::Ident(parent)) = class.super_class.as_deref()
             && self.parsed.is_global(parent)
@@ -71,6 +72,17 @@ impl Visit for Classes<'_> {
             );
         }
         class.visit_children_with(self);
+    }
+
+    fn visit_for_of_stmt(&mut self, statement: &ForOfStmt) {
+        if statement.is_await {
+            self.problems.push(
+                self.parsed
+                    .complain("not-rewritten", statement.span, "`for await` cannot be rewritten for the runtime")
+                    .hint("count with an index, and wait for each element in the loop"),
+            );
+        }
+        statement.visit_children_with(self);
     }
 }
 

@@ -174,3 +174,27 @@ return [helper(event.request.uri), `${o.x}`, (() => 3)(), 2 ** 3, typeof null ??
         "{digest}"
     );
 }
+
+#[test]
+fn what_is_rewritten_means_the_same_to_the_real_engine() {
+    for body in [
+        "const out = []; for (const c of event.request.uri) { out.push(c); } return out;",
+        "const s = event.request.uri; return [...s, ...'bc', ...[1, 2], ...s.split('/'), 3];",
+        "const [a, b] = event.request.uri; const [c, d = 2] = [1]; const { e: { f } = { f: 4 } } = event; return [a, b, c, d, f];",
+        "const calls = []; for (const i of [1, 2, 3]) { calls.push(() => i); } return calls.map(f => f());",
+        "return (function () { const out = []; for (const a of arguments) { out.push(a); } return [out, ...arguments]; })(1, 2);",
+        "const o = []; for (const [k, v] of Object.entries(event.request)) { o.push(k + typeof v); } return o;",
+        "class A { static get x() { return 1; } get y() { return 2; } set y(v) { this.z = v; } } const a = new A(); a.y = 5; return [A.x, a.y, a.z];",
+        "const list = [1, 5, 3]; return [Math.max(...list), Math.max(0, ...list.map(x => x * 2)), new Array(...list)];",
+    ] {
+        let main = format!("export function handler(event) {{ {body} }}");
+        let files: Files<'_> = &[("main.js", &main)];
+        let expected = ordered(&same(files));
+        for minify in [false, true] {
+            let code = script(files, &FunctionOptions { runtime: Runtime::Njs2, lower: true, minify }).code;
+            if let Some(said) = njs(&format!("{code}\n{PRINT}")) {
+                assert_eq!(said, expected, "{code}");
+            }
+        }
+    }
+}

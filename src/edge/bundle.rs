@@ -1,6 +1,6 @@
 //! The one text that is uploaded.
 
-use super::check::{Options, uploaded};
+use super::check::{Form, Options, uploaded};
 use super::runtime::{MAX_CODE_BYTES, Runtime};
 use crate::script::ast::{ArrayLit, ObjectLit};
 use crate::script::visit::{Visit, VisitWith};
@@ -36,6 +36,7 @@ pub(super) fn assemble(
     graph: &Graph,
     sources: &Sources,
     entry: &SourcePath,
+    form: Form,
     options: &Options<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Bundle> {
@@ -46,16 +47,36 @@ pub(super) fn assemble(
     let script = match script::function(graph, &FunctionOptions { runtime, lower: true, minify: true }) {
         Ok(script) => script,
         Err(problems) => {
-            diagnostics.extend(problems.into_iter().filter(|problem| problem.rule != "no-handler"));
+            let known = diagnostics.iter().any(|problem| problem.rule == "CFF001");
+            let (missing, others): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.rule == "no-handler");
+            // `global.handler = …` is a handler to CloudFront, and not a name that could be followed.
+            if form == Form::Script && !known && others.is_empty() && diagnostics.iter().all(|problem| !problem.is_error()) {
+                let code = sources.text(entry.as_str()).unwrap_or_default().to_owned();
+                let script = Script { code, map: String::new(), sizes: BTreeMap::new() };
+                return Some(finished(script, sources, entry, BTreeSet::new(), options, diagnostics));
+            }
+            let missing = missing.into_iter().filter(|_| !known).map(|problem| Diagnostic { rule: "CFF001", ..problem });
+            diagnostics.extend(missing.chain(others));
             return None;
         }
     };
     let modules = graph.modules().map(|module| module.path().as_str());
     let imports: BTreeSet<String> = modules.filter(|path| options.virtual_modules.contains_key(*path)).map(str::to_owned).collect();
+    Some(finished(script, sources, entry, imports, options, diagnostics))
+}
+
+fn finished(
+    script: Script,
+    sources: &Sources,
+    entry: &SourcePath,
+    imports: BTreeSet<String>,
+    options: &Options<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Bundle {
     let name = name(entry);
     reread(&script, &name, sources, options, diagnostics);
     diagnostics.extend(size(&script, entry, &imports, options));
-    Some(Bundle { name, runtime: options.runtime, code: script.code, source_map: script.map, warnings: Vec::new(), imports })
+    Bundle { name, runtime: options.runtime, code: script.code, source_map: script.map, warnings: Vec::new(), imports }
 }
 
 /// What CloudFront shall call the function: the file, or the folder of an `index.js`.
@@ -152,11 +173,14 @@ fn grouped(number: usize) -> String {
     text
 }
 
+/// A source, a line and a column, each from 0.
+type Origin = (usize, usize, usize);
+
 /// A source map, read backwards.
 struct Origins {
     sources: Vec<String>,
     /// For each line its pieces: the column, and the source, line and column it comes from.
-    lines: BTreeMap<usize, Vec<(usize, Option<(usize, usize, usize)>)>>,
+    lines: BTreeMap<usize, Vec<(usize, Option<Origin>)>>,
 }
 
 impl Origins {

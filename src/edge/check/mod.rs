@@ -8,6 +8,18 @@
 //! does not parse, and only what cannot be rewritten is a mistake. The text that comes out of the bundler is
 //! read once more in either case.
 
+mod builtins;
+mod findings;
+mod flow;
+mod guard;
+mod handler;
+mod headers;
+mod model;
+mod path;
+mod patterns;
+mod response;
+mod shape;
+mod store;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -18,6 +30,8 @@ use super::syntax::refusals;
 use crate::script::ast::{Module, ModuleDecl, ModuleItem};
 use crate::script::{self, Parsed};
 use crate::source::{Diagnostic, SourcePath, Sources};
+use findings::Findings;
+use model::Model;
 use std::collections::BTreeMap;
 
 pub use syntax::syntax;
@@ -113,12 +127,12 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
                     Some(text) => Some(text.as_str()),
                     None => sources.text(path.as_str()),
                 };
-                diagnostics.extend(module_problems(module, written.unwrap_or_default(), form, options));
+                diagnostics.extend(module_problems(module, written.unwrap_or_default(), form, module.path() == entry, options));
             }
-            bundle::assemble(&graph, sources, entry, options, &mut diagnostics)
+            bundle::assemble(&graph, sources, entry, form, options, &mut diagnostics)
         }
         Err(problems) => {
-            diagnostics.extend(module_problems(&parsed, text, form, options));
+            diagnostics.extend(module_problems(&parsed, text, form, true, options));
             // What a script cannot import has been said, in words of the edge.
             diagnostics.extend(problems.into_iter().filter(|problem| form == Form::Module || problem.rule != "unresolved-import"));
             None
@@ -136,11 +150,30 @@ fn externals(runtime: Runtime, form: Form) -> &'static [&'static str] {
     }
 }
 
-fn module_problems(parsed: &Parsed, text: &str, form: Form, options: &Options<'_>) -> Vec<Diagnostic> {
+/// What is wrong with one file: its syntax, and what it does.
+fn module_problems(parsed: &Parsed, text: &str, form: Form, is_entry: bool, options: &Options<'_>) -> Vec<Diagnostic> {
     let (refused, _) = refusals(parsed, text, options.runtime);
-    refused
+    let mut problems: Vec<Diagnostic> = refused
         .iter()
         .filter(|refusal| form == Form::Script || !syntax::rewritten(refusal))
         .map(|refusal| syntax::diagnostic(refusal, parsed.path()))
-        .collect()
+        .collect();
+    // Nobody wrote a generated module, so nobody could do anything about it.
+    if options.virtual_modules.contains_key(parsed.path().as_str()) {
+        return problems;
+    }
+    let model = Model::of(parsed, text, options.runtime, is_entry);
+    let mut findings = Findings { model: &model, list: Vec::new() };
+    if is_entry {
+        handler::check(&mut findings, form);
+    }
+    builtins::check(&mut findings, form);
+    headers::check(&mut findings);
+    response::check(&mut findings);
+    path::check(&mut findings);
+    guard::check(&mut findings);
+    store::check(&mut findings);
+    patterns::check(&mut findings);
+    problems.append(&mut findings.list);
+    problems
 }

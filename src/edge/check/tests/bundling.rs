@@ -62,7 +62,7 @@ fn what_cannot_be_rewritten_is_said_of_its_source() {
 fn the_size_is_that_of_the_final_text() {
     let script = |bytes: usize| {
         format!(
-            "// {}\nfunction handler(event) {{ event.request.uri = '/{}'; return event.request; }}",
+            "// {}\nfunction handler(event) {{ event.request.uri = '/a{}'; return event.request; }}",
             "x".repeat(9000),
             "y".repeat(bytes)
         )

@@ -78,7 +78,7 @@ fn finished(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Bundle {
     let name = name(entry);
-    reread(&script, &name, sources, options, diagnostics);
+    reread(&script, &name, entry, sources, options, diagnostics);
     diagnostics.extend(size(&script, entry, &imports, options));
     Bundle { name, runtime: options.runtime, code: script.code, source_map: script.map, warnings: Vec::new(), imports }
 }
@@ -92,13 +92,22 @@ fn name(entry: &SourcePath) -> String {
 }
 
 /// Rewriting and shortening are other people's programs: what they wrote is believed when it has been read.
-fn reread(script: &Script, name: &str, sources: &Sources, options: &Options<'_>, diagnostics: &mut Vec<Diagnostic>) {
+fn reread(
+    script: &Script,
+    name: &str,
+    entry: &SourcePath,
+    sources: &Sources,
+    options: &Options<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let path = SourcePath::new(format!("{name}.js (bundled)"));
     let origins = Origins::of(&script.map);
     let known: BTreeSet<&'static str> = diagnostics.iter().filter(|known| known.is_error()).map(|known| known.rule).collect();
+    let start = (entry.clone(), Span::default());
     for mut problem in uploaded(&path, &script.code, options.runtime) {
         // The same mistake, said of the source already.
-        if !problem.is_error() || known.contains(problem.rule) {
+        let consequence = problem.rule == "CFF021" && !known.is_empty();
+        if !problem.is_error() || known.contains(problem.rule) || consequence {
             continue;
         }
         let at = problem.place.as_ref().map_or(0, |(_, span)| span.start);
@@ -111,6 +120,7 @@ fn reread(script: &Script, name: &str, sources: &Sources, options: &Options<'_>,
             let at = byte_at(text, line, column)?;
             Some((SourcePath::new(path), Span::new(at, at)))
         });
+        problem.place.get_or_insert_with(|| start.clone());
         problem.label = "after bundling".to_owned();
         diagnostics.push(problem);
     }
@@ -266,4 +276,35 @@ fn byte_at(text: &str, line: usize, column: usize) -> Option<usize> {
         here
     });
     Some(skipped + start + within.map_or(rest.len(), |(at, _)| at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_bundle_leads_to_its_source() {
+        let main = "\u{feff}import { page } from './page.js';\n\nexport function handler(event) {\n  event.request.uri = page();\n  return event.request;\n}\n";
+        let page = "// Ü\nexport const page = () => /* ü */ '/index.html';\n";
+        let sources: Sources = [("main.js", main.as_bytes().to_vec()), ("page.js", page.as_bytes().to_vec())].into_iter().collect();
+        let none = BTreeMap::new();
+        let graph = script::graph(&sources, &["main.js".into()], &script::Options { virtual_modules: &none, externals: &[] });
+        let graph = graph.map_err(|_| ()).expect("it is read");
+        let options = FunctionOptions { runtime: script::Runtime::Njs2, lower: true, minify: true };
+        let script = script::function(&graph, &options).expect("it is built");
+        let origins = Origins::of(&script.map);
+        for (word, path, text) in [("\"/index.html\"", "page.js", "'/index.html'"), ("request", "main.js", "request")] {
+            let at = script.code.find(word).expect("it is there");
+            let (found, line, column) = origins.of_byte(&script.code, at).expect("it comes from somewhere");
+            let source = sources.text(path).expect("there is such a file");
+            let at = byte_at(source, line, column).expect("it is in the file");
+            assert_eq!(found, path);
+            assert!(source[at..].starts_with(text), "{}", &source[at..]);
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1_000, 10_240, 1_234_567].map(grouped), ["0", "999", "1,000", "10,240", "1,234,567"]);
+    }
 }

@@ -436,13 +436,21 @@ impl Visit for Names<'_, '_, '_> {
         node.visit_children_with(self);
     }
 
-    fn visit_array_lit(&mut self, node: &crate::script::ast::ArrayLit) {
-        for element in node.elems.iter().flatten() {
-            let text = matches!(self.findings.model.shape(&element.expr), Shape::Text(_));
-            if let (Some(dots), true, Form::Module) = (element.spread, text, self.form) {
-                let message = "a string cannot be spread: the bundler takes what is spread for an array";
-                self.findings.error("CFF012", dots, message, "write `.split('')`");
-            }
+    fn visit_expr_or_spread(&mut self, node: &ExprOrSpread) {
+        if let (Some(dots), Form::Module) = (node.spread, self.form)
+            && matches!(self.findings.model.shape(&node.expr), Shape::Text(_))
+        {
+            let message = "a string cannot be spread: the bundler takes what is spread for an array";
+            self.findings.error("CFF012", dots, message, "write `.split('')`");
+        }
+        node.visit_children_with(self);
+    }
+
+    fn visit_bin_expr(&mut self, node: &BinExpr) {
+        // The compiler makes of it a question to a set that is not there.
+        if let (Expr::PrivateName(name), Form::Module) = (&*node.left, self.form) {
+            let hint = "keep a public property that says what the object is";
+            self.findings.error("CFF014", name.span, "the edge cannot look for a private name with `in`", hint);
         }
         node.visit_children_with(self);
     }

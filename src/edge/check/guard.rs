@@ -14,10 +14,15 @@ use crate::script::ast::{
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
+use crate::source::Diagnostic;
 use std::collections::BTreeSet;
 
 /// An entry, by its table and name.
 type Key = (Table, String);
+
+/// Every table that a script does not write itself.
+const TABLES: [Table; 5] =
+    [Table::RequestHeaders, Table::ResponseHeaders, Table::Query, Table::RequestCookies, Table::ResponseCookies];
 
 /// What is known to be there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,13 +74,14 @@ impl Sides {
 
 pub(super) fn check(findings: &mut Findings<'_, '_>) {
     let model = findings.model;
-    let mut tested = Tested { model, keys: BTreeSet::new() };
+    let mut tested = Tested { model, keys: BTreeSet::new(), tables: BTreeSet::new() };
     model.parsed.module().visit_with(&mut tested);
+    let looked = Facts { tables: tested.tables, ..Facts::default() };
     for function in model.separate() {
         let mut walk = Walk {
             findings: &mut *findings,
             tested: &tested.keys,
-            facts: Facts::default(),
+            facts: looked.clone(),
             tries: usize::from(model.is_guarded(function)),
             elsewhere: Some(function) != model.handler,
         };
@@ -98,11 +104,21 @@ fn key(model: &Model<'_>, expression: &Expr) -> Option<Key> {
 struct Tested<'m, 'a> {
     model: &'m Model<'a>,
     keys: BTreeSet<Key>,
+    /// Tables in which somebody looks for names that are only known when it runs, as in `names.every(name => headers[name])`.
+    tables: BTreeSet<Table>,
 }
 
 impl Visit for Tested<'_, '_> {
     fn visit_expr(&mut self, node: &Expr) {
-        self.keys.extend(key(self.model, node));
+        match self.model.shape(node) {
+            Shape::Entry(table, Some(name)) => {
+                self.keys.insert((table, name));
+            }
+            Shape::Entry(table, None) if matches!(node, Expr::Member(_)) => {
+                self.tables.insert(table);
+            }
+            _ => {}
+        }
         if let Expr::Bin(binary) = node
             && binary.op == BinaryOp::In
         {
@@ -113,6 +129,7 @@ impl Visit for Tested<'_, '_> {
 
     fn visit_member_expr(&mut self, node: &MemberExpr) {
         match bare(&node.obj) {
+            // What is taken apart is not looked at.
             Expr::Member(member) => self.visit_member_expr(member),
             Expr::Ident(_) => {}
             other => other.visit_children_with(self),
@@ -167,8 +184,14 @@ impl<'m, 'a> Walk<'_, 'm, 'a> {
         let never = table.is_headers() && name.chars().any(char::is_uppercase);
         let sure = self.facts.has(&key) || self.tries > 0 || always || never || (self.elsewhere && self.tested.contains(&key));
         if !sure {
-            let what = format!("the {} `{name}` may be missing, and `{what}` of nothing throws", table.entry());
-            self.findings.error("CFF061", place, what, format!("test it first: {}", self.test(entry)));
+            let message = format!("the {} `{name}` may be missing, and `{what}` of nothing throws", table.entry());
+            let problem = match name.starts_with("cloudfront-") {
+                // A policy of the distribution can ask for these, so that they are there.
+                true => Diagnostic::warning("CFF061", message),
+                false => Diagnostic::error("CFF061", message),
+            };
+            let problem = problem.hint(format!("test it first: {}", self.test(entry)));
+            self.findings.add(problem, place);
         }
         self.facts.keys.insert(key);
     }
@@ -318,6 +341,12 @@ impl<'m, 'a> Walk<'_, 'm, 'a> {
 
     fn mentioned_in_call(&self, call: &CallExpr) -> Sides {
         let mut tables = BTreeSet::new();
+        // A function of the script may look into any table that it can reach.
+        if let Callee::Expr(callee) = &call.callee
+            && self.model().function(callee).is_some()
+        {
+            tables.extend(TABLES);
+        }
         let mut mention = |expression: &Expr| match self.model().shape(expression) {
             Shape::Table(table) => {
                 tables.insert(table);

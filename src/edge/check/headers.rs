@@ -13,13 +13,15 @@ use crate::script::{Position, Spanned as _};
 
 pub(super) fn check(findings: &mut Findings<'_, '_>) {
     let module = findings.model.parsed.module();
-    module.visit_with(&mut Entries { findings, written: false });
+    module.visit_with(&mut Entries { findings, written: false, shown: false });
 }
 
 struct Entries<'f, 'm, 'a> {
     findings: &'f mut Findings<'m, 'a>,
     /// Whether the member that comes next is what is assigned to.
     written: bool,
+    /// Whether what is written out is only shown to somebody.
+    shown: bool,
 }
 
 /// What a script does to an entry.
@@ -63,7 +65,9 @@ impl Entries<'_, '_, '_> {
         if read_only(kind).contains(&name) {
             let verb = if change == Change::Set { "change" } else { "delete" };
             let hint = match name {
-                "host" => "CloudFront answers 502: keep the host in a header of your own, such as `x-forwarded-host`",
+                "host" if change == Change::Set => {
+                    "CloudFront answers 502: keep the host in a header of your own, such as `x-forwarded-host`"
+                }
                 _ => "CloudFront answers 502 to a function that does, though its test says nothing",
             };
             self.findings.error("CFF055", place, format!("a function may not {verb} the header `{name}`"), hint);
@@ -258,7 +262,7 @@ impl Visit for Entries<'_, '_, '_> {
     }
 
     fn visit_object_lit(&mut self, node: &ObjectLit) {
-        if property(node, "statusCode").is_some() {
+        if property(node, "statusCode").is_some() && !self.shown {
             for (name, table) in [("headers", Table::OwnHeaders), ("cookies", Table::OwnCookies)] {
                 if let Some(value) = property(node, name).and_then(|property| property.value) {
                     self.table(table, &value);
@@ -269,6 +273,8 @@ impl Visit for Entries<'_, '_, '_> {
     }
 
     fn visit_call_expr(&mut self, node: &CallExpr) {
+        let shown = self.shown;
+        self.shown |= self.findings.model.is_for_show(node);
         if let Callee::Expr(callee) = &node.callee
             && let Expr::Member(member) = bare(callee)
             && self.findings.model.is_global(&member.obj, "Object")
@@ -281,5 +287,6 @@ impl Visit for Entries<'_, '_, '_> {
             }
         }
         node.visit_children_with(self);
+        self.shown = shown;
     }
 }

@@ -34,7 +34,8 @@ use findings::Findings;
 use model::Model;
 use std::collections::BTreeMap;
 
-pub use syntax::syntax;
+#[cfg(test)]
+use syntax::syntax;
 pub(super) use syntax::uploaded;
 
 /// For what a function is checked.
@@ -145,7 +146,8 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
         Err(problems) => {
             diagnostics.extend(module_problems(&parsed, text, form, true, options));
             // What a script cannot import has been said, in words of the edge.
-            diagnostics.extend(problems.into_iter().filter(|problem| form == Form::Module || problem.rule != "unresolved-import"));
+            let problems = problems.into_iter().filter(|problem| form == Form::Module || problem.rule != "unresolved-import");
+            diagnostics.extend(problems.filter_map(|problem| syntax::unresolved(problem, options.runtime)));
             None
         }
     };

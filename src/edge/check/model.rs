@@ -80,6 +80,7 @@ pub(super) struct Model<'a> {
     met: Cell<usize>,
     /// How much more is looked at, before everything is unknown: a script could be made to take forever.
     budget: Cell<usize>,
+    depth: Cell<usize>,
     responses: OnceCell<bool>,
     requests: OnceCell<bool>,
 }
@@ -162,8 +163,11 @@ pub(super) fn bare(expression: &Expr) -> &Expr {
     }
 }
 
-/// About a second's worth.
-const BUDGET: usize = 1_000_000;
+/// Far more than a function of the size that CloudFront takes needs.
+const BUDGET: usize = 500_000;
+
+/// How deep one expression is looked into: the stack is as long as it is.
+const MAX_DEPTH: usize = 200;
 
 impl<'a> Model<'a> {
     /// Goes through a script. Of a file that is not the entry, `handler` is a function like any other.
@@ -186,6 +190,7 @@ impl<'a> Model<'a> {
             open_functions: RefCell::default(),
             met: Cell::new(usize::MAX),
             budget: Cell::new(BUDGET),
+            depth: Cell::new(0),
             responses: OnceCell::new(),
             requests: OnceCell::new(),
         };
@@ -252,6 +257,13 @@ impl<'a> Model<'a> {
         matches!(bare(expression), Expr::Ident(ident) if &*ident.sym == name && self.parsed.is_global(ident))
     }
 
+    /// Whether a call only shows a value to somebody: what is in it is not what a function returns.
+    pub(super) fn is_for_show(&self, call: &CallExpr) -> bool {
+        let Callee::Expr(callee) = &call.callee else { return false };
+        let Expr::Member(member) = bare(callee) else { return false };
+        (self.is_global(&member.obj, "JSON") && member.prop.is_ident_with("stringify")) || self.is_global(&member.obj, "console")
+    }
+
     /// Whether it reads the response that came from the origin: then it runs when there is one.
     pub(super) fn answers_responses(&self) -> bool {
         *self.responses.get_or_init(|| self.reads(&Shape::Response))
@@ -270,10 +282,18 @@ impl<'a> Model<'a> {
 
     /// What a value is.
     pub(super) fn shape(&self, expression: &Expr) -> Shape {
-        match self.budget.get().checked_sub(1) {
-            Some(rest) => self.budget.set(rest),
-            None => return Shape::Unknown,
+        let (Some(rest), depth) = (self.budget.get().checked_sub(1), self.depth.get()) else { return Shape::Unknown };
+        if depth > MAX_DEPTH {
+            return Shape::Unknown;
         }
+        self.budget.set(rest);
+        self.depth.set(depth + 1);
+        let shape = self.looked_at(expression);
+        self.depth.set(depth);
+        shape
+    }
+
+    fn looked_at(&self, expression: &Expr) -> Shape {
         match expression {
             Expr::Paren(inner) => self.shape(&inner.expr),
             Expr::Lit(literal) => match literal {

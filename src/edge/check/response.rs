@@ -4,17 +4,21 @@ use super::findings::Findings;
 use super::model::{bare, member_name, properties, property};
 use super::shape::Shape;
 use crate::script::Spanned as _;
-use crate::script::ast::{AssignExpr, AssignOp, AssignTarget, Expr, Lit, ObjectLit, SimpleAssignTarget};
+use crate::script::ast::{
+    ArrayLit, ArrowExpr, AssignExpr, AssignOp, AssignTarget, CallExpr, Expr, Function, Lit, ObjectLit, SimpleAssignTarget,
+};
 use crate::script::visit::{Visit, VisitWith};
 use base64::Engine as _;
 
 pub(super) fn check(findings: &mut Findings<'_, '_>) {
     let module = findings.model.parsed.module();
-    module.visit_with(&mut Responses { findings });
+    module.visit_with(&mut Responses { findings, within: false });
 }
 
 struct Responses<'f, 'm, 'a> {
     findings: &'f mut Findings<'m, 'a>,
+    /// Whether an object or a list is around.
+    within: bool,
 }
 
 impl Responses<'_, '_, '_> {
@@ -110,7 +114,11 @@ impl Responses<'_, '_, '_> {
 
 impl Visit for Responses<'_, '_, '_> {
     fn visit_object_lit(&mut self, node: &ObjectLit) {
-        if let Some(code) = property(node, "statusCode") {
+        let within = std::mem::replace(&mut self.within, true);
+        // A row of a table, such as `{ from: '/a', statusCode: '301' }`, may be made into a response later on.
+        let is_row =
+            within && ["headers", "body", "statusDescription", "cookies"].into_iter().all(|name| property(node, name).is_none());
+        if let Some(code) = property(node, "statusCode").filter(|_| !is_row) {
             let status = code.value.and_then(|value| self.status(&value));
             if let Some(value) = property(node, "statusDescription").and_then(|property| property.value) {
                 self.description(&value);
@@ -128,6 +136,31 @@ impl Visit for Responses<'_, '_, '_> {
             }
         }
         node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_array_lit(&mut self, node: &ArrayLit) {
+        let within = std::mem::replace(&mut self.within, true);
+        node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_function(&mut self, node: &Function) {
+        let within = std::mem::replace(&mut self.within, false);
+        node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_arrow_expr(&mut self, node: &ArrowExpr) {
+        let within = std::mem::replace(&mut self.within, false);
+        node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_call_expr(&mut self, node: &CallExpr) {
+        if !self.findings.model.is_for_show(node) {
+            node.visit_children_with(self);
+        }
     }
 
     fn visit_assign_expr(&mut self, node: &AssignExpr) {

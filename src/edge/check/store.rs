@@ -1,13 +1,15 @@
 //! Promises, and the key-value store, whose reads are promises.
 
+use super::super::origin::validate;
 use super::findings::Findings;
-use super::model::{Model, bare, member_name};
+use super::model::{Model, bare, member_name, properties};
 use super::shape::Shape;
 use crate::script::Spanned as _;
 use crate::script::ast::{
-    ArrowExpr, ArrowFunctionBody, AwaitExpr, CallExpr, Callee, Expr, ExprStmt, FnDecl, Function, MemberExpr, TryStmt,
+    ArrowExpr, ArrowFunctionBody, AwaitExpr, CallExpr, Callee, Expr, ExprStmt, FnDecl, Function, Lit, MemberExpr, TryStmt,
 };
 use crate::script::visit::{Visit, VisitWith};
+use serde_json::{Map, Value, json};
 
 /// What changes the origin, and so has to come before it.
 const ORIGIN: &[&str] = &["updateRequestOrigin", "selectRequestOriginById", "createRequestOriginGroup", "edgeLocation"];
@@ -69,6 +71,43 @@ impl Promises<'_, '_, '_> {
         }
     }
 
+    /// What is said of an origin, as far as it is written out.
+    fn origin(&mut self, call: &CallExpr) {
+        let model = self.findings.model;
+        let (Callee::Expr(callee), Some(first)) = (&call.callee, call.args.first()) else { return };
+        let Expr::Member(member) = bare(callee) else { return };
+        let Some(name) = member_name(&member.prop) else { return };
+        if model.shape(&member.obj) != Shape::Module("cloudfront".to_owned()) {
+            return;
+        }
+        let given = model.resolve(&first.expr);
+        match (name, &*given) {
+            ("updateRequestOrigin", Expr::Object(settings)) => {
+                for setting in properties(settings).0 {
+                    let value = setting.value.as_deref().and_then(|value| literal(model, value, true));
+                    let sound = value.is_none_or(|value| validate(name, &json!([{ setting.name: value }])).is_ok());
+                    if !sound {
+                        let message = format!("`{}` is not what CloudFront takes here", setting.name);
+                        self.findings.error("CFF037", setting.place, message, allowed(setting.name));
+                    }
+                }
+            }
+            ("selectRequestOriginById" | "createRequestOriginGroup", _) => {
+                let value = literal(model, &given, false);
+                if value.is_some_and(|value| validate(name, &json!([value])).is_err()) {
+                    let hint = match name {
+                        "selectRequestOriginById" => "name an origin of the distribution by its id",
+                        _ => {
+                            "name two origins and the statuses: `{ originIds: [{ originId: 'a' }, { originId: 'b' }], failoverCriteria: { statusCodes: [500] } }`"
+                        }
+                    };
+                    self.findings.error("CFF037", first.span(), format!("this is not what `{name}` takes"), hint);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn separate(&mut self, function: Option<usize>, go: impl FnOnce(&mut Self)) {
         let model = self.findings.model;
         let before = self.tries;
@@ -77,6 +116,50 @@ impl Promises<'_, '_, '_> {
         }
         go(self);
         self.tries = before;
+    }
+}
+
+/// What CloudFront takes, in a few words.
+fn allowed(setting: &str) -> &'static str {
+    match setting {
+        "domainName" => "write a name of at most 253 letters, without a port; no address",
+        "originPath" => "write a path that begins with `/` and does not end with it",
+        "connectionAttempts" => "write a number from 1 to 3",
+        "timeouts" => "`connectionTimeout` is from 1 to 10 seconds, the others are from 1 to 120",
+        "customHeaders" => "write texts under names in lower case, none of which is CloudFront's own",
+        _ => "write a text of at most 253 letters",
+    }
+}
+
+/// A value that is written out. With `partly`, what is not written out is left away.
+fn literal(model: &Model<'_>, expression: &Expr, partly: bool) -> Option<Value> {
+    match &*model.resolve(expression) {
+        Expr::Lit(Lit::Str(text)) => Some(json!(text.value.as_str()?)),
+        Expr::Lit(Lit::Num(number)) if number.value.fract() == 0.0 && number.value >= 0.0 => Some(json!(number.value as u64)),
+        Expr::Lit(Lit::Num(number)) => Some(json!(number.value)),
+        Expr::Lit(Lit::Bool(value)) => Some(json!(value.value)),
+        Expr::Array(array) => {
+            let items = array.elems.iter().map(|item| {
+                let item = item.as_ref().filter(|item| item.spread.is_none())?;
+                literal(model, &item.expr, partly)
+            });
+            items.collect::<Option<Vec<_>>>().map(Value::Array)
+        }
+        Expr::Object(object) => {
+            let (known, all) = properties(object);
+            let mut table = Map::new();
+            for property in known {
+                match property.value.and_then(|value| literal(model, &value, partly)) {
+                    Some(value) => {
+                        table.insert(property.name.to_owned(), value);
+                    }
+                    None if partly => {}
+                    None => return None,
+                }
+            }
+            (all || partly).then_some(Value::Object(table))
+        }
+        _ => None,
     }
 }
 
@@ -122,6 +205,7 @@ impl Visit for Promises<'_, '_, '_> {
             let hint = "wait for one after the other: the reads are no faster together, and take more memory";
             self.findings.warning("CFF033", node.span, "the store is read several times at once", hint);
         }
+        self.origin(node);
         node.visit_children_with(self);
     }
 

@@ -4,6 +4,7 @@ use crate::source::{line_column, render};
 mod bundling;
 mod grammar;
 mod rules;
+mod samples;
 
 /// Checks one file, or several: the first is the entry.
 fn checked(files: &[(&str, &str)], runtime: Runtime) -> (Sources, Checked) {

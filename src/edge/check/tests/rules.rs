@@ -137,6 +137,7 @@ const BAD_BODIES: &[(&str, &str)] = &[
     ("CFF061", "‸event.request.headers.a.value = 'b';"),
     ("CFF061", "if (event.request.headers.a) { delete event.request.headers.a; console.log(‸event.request.headers.a.value); }"),
     ("CFF061", "function f(headers) { return ‸headers.a.value; } console.log(f(event.request.headers));"),
+    ("CFF061", "var a = ‸event.request.headers['cloudfront-viewer-country'].value;"),
     ("CFF062", "var a = ‸decodeURIComponent(event.request.uri);"),
     ("CFF062", "var parts = event.request.uri.split('/'); var a = ‸decodeURI(parts[1]);"),
     ("CFF062", "var q = event.request.querystring; if (q.a) { console.log(‸decodeURIComponent(q.a.value)); }"),
@@ -158,6 +159,10 @@ const BAD_STORES: &[(&str, &str)] = &[
         "CFF063",
         "try { console.log('a'); } catch (e) { const a = await kvs.get('b'); const b = ‸JSON.parse(a); console.log(b); } kvs.get('c').catch(function () {});",
     ),
+    ("CFF037", "cf.updateRequestOrigin({ ‸domainName: 'example.org:80', connectionAttempts: 3 });"),
+    ("CFF037", "const path = '/v1/'; cf.updateRequestOrigin({ domainName: event.request.uri, ‸originPath: path });"),
+    ("CFF037", "cf.updateRequestOrigin({ ‸timeouts: { readTimeout: 0, keepAliveTimeout: Number(event.request.uri) } });"),
+    ("CFF037", "cf.createRequestOriginGroup(‸{ originIds: [{ originId: 'a' }], failoverCriteria: { statusCodes: [500] } });"),
 ];
 
 /// Bodies that nothing is wrong with.
@@ -232,6 +237,9 @@ const GOOD_BODIES: &[&str] = &[
     "var h = event.request.headers; switch (true) { case !!h.a: console.log(h.a.value); break; default: break; }",
     "var h = event.request.headers; if (h.a) { ['b'].forEach(function (b) { console.log(b + h.a.value); }); }",
     "var h = event.request.headers; while (h.a) { console.log(h.a.value); delete h.a; }",
+    "var h = event.request.headers; var wanted = ['a', 'b']; if (!wanted.every(function (name) { return h[name]; })) { return event.request; } console.log(h.a.value);",
+    "var h = event.request.headers; function has(name) { return name in h; } if (has('a')) { console.log(h.a.value); }",
+    "var rows = [{ from: '/a', statusCode: '301' }]; console.log(JSON.stringify({ statusCode: '1', body: 1, headers: { A: 1 } }) + rows.length);",
     "try { var a = decodeURIComponent(event.request.uri); console.log(a); } catch (e) { return event.request; }",
     "function dec(s) { try { return decodeURIComponent(s); } catch (e) { return s; } } console.log(dec(event.request.uri));",
     "function dec(s) { return decodeURIComponent(s); } try { console.log(dec(event.request.uri)); } catch (e) { return event.request; }",
@@ -385,6 +393,8 @@ fn modules_are_held_to_the_rules_too() {
     assert_eq!(found, [("CFF052", Some("main.js")), ("CFF021", Some("x.js"))]);
     for (rule, body) in [
         ("CFF014", "class E extends ‸Error {} throw new E(request.uri);"),
+        ("CFF014", "class E { #a = 1; static is(o) { return ‸#a in o; } } return E.is(request) ? request : request;"),
+        ("CFF012", "return Math.max(‸...request.uri) ? request : request;"),
         ("CFF012", "return [‸...request.uri].length ? request : request;"),
         ("CFF061", "const { headers } = request; const { ‸value } = headers.a; return value ? request : request;"),
         ("CFF061", "return ‸request.headers.a.value ? request : request;"),
@@ -405,6 +415,13 @@ fn modules_are_held_to_the_rules_too() {
     for name in ["export { main as handler };", "export default function handler(event) { return main(event); }"] {
         good(Runtime::V2, &format!("function main(event) {{ return event.request; }}\n{name}"));
     }
+    bad(Runtime::V2, "CFF005", "import p from ‸'path';\nexport function handler(event) { return p(event.request); }");
+    bad(
+        Runtime::V1,
+        "CFF005",
+        "import c from ‸'crypto';\nexport function handler(event) { c.createHash('md5'); return event.request; }",
+    );
+    bad(Runtime::V1, "CFF035", "‸import c from 'cloudfront';\nexport function handler(event) { c.kvs(); return event.request; }");
     bad(Runtime::V2, "CFF051", "function main(event) { return ‸event; }\nexport { main as handler };");
     bad(Runtime::V2, "CFF001", "‸export default (event) => event.request;");
 }

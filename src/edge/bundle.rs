@@ -16,7 +16,7 @@ pub struct Bundle {
     pub runtime: Runtime,
     /// The script.
     pub code: String,
-    /// A source map, as JSON.
+    /// A source map, as JSON. Empty for a script that is uploaded as it stands.
     pub source_map: String,
     /// Every module that is in it, generated ones by their name.
     pub imports: BTreeSet<String>,
@@ -65,6 +65,19 @@ pub(super) fn bundle(
         warnings,
         code: made.code,
     })
+}
+
+/// A script that is uploaded as it stands.
+pub(super) fn unchanged(code: &str, name: &str, entry: &SourcePath, runtime: Runtime) -> Bundle {
+    Bundle {
+        name: name.to_owned(),
+        runtime,
+        code: code.to_owned(),
+        source_map: String::new(),
+        imports: BTreeSet::from([entry.as_str().to_owned()]),
+        sizes: BTreeMap::from([(entry.clone(), code.len())]),
+        warnings: Vec::new(),
+    }
 }
 
 /// What the edge would not parse of the finished script, with the piece of it in question.

@@ -1,54 +1,93 @@
-use qdn::edge::{Event, KeyValues, Runtime, run};
-#[test]
-fn smoke() {
-    let event = Event::viewer_request("GET", "/track/x", Some("t=1&b=2"), &[("host".into(), "a.example".into())], "1.2.3.4");
-    let codes: &[&str] = &[
-        "function handler(event) { console.log(event, 1, 'x'); event.request.uri = '/t'; return event.request; }",
-        "import cf from 'cloudfront';\nasync function handler(event) { const v = await cf.kvs().get('a'); event.request.uri = '/' + v; return event.request; }",
-        "function handler(event) { return event.request.headers.nope.value; }",
-        "function handler(event) { for(;;); }",
-        "function handler(event) { var s = 'x'; for(;;) s += s; }",
-        "function handler(event) { var a = []; for(;;) a.push(new Array(1000).join('x') + a.length); }",
-        "function handler(event) { function f() { return f() + 1 } return f(); }",
-        "function handler(event) { return /^(a+)+$/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'); }",
-        "function handler(event) { return new Array(4000000000).join('x'); }",
-        "function handler(event) {\n const {uri} = event.request; return uri; }",
-        "const handler = (event) => event.request;",
-        "async function handler(event) { Promise.reject(new Error('boom')); return event.request; }",
-        "async function handler(event) { await new Promise(() => {}); return event.request; }",
-        "var crypto = require('crypto'); function handler(event) { return {statusCode: 200, body: crypto.createHmac('sha256','k').update('d').digest('hex') + require('querystring').stringify({a:1}) + Buffer.from('é').toString('base64') + new Date().toString() + typeof Map + typeof setTimeout + typeof [].flat}; }",
-        "function handler(event) { return event.request.rawQueryString().x.y; }",
-        "function handler(event) { zzz; }",
-        "function handler(event) { eval('1'); }",
-        "function handler(event) { (function(){}).constructor('return 1')(); }",
-        "function main() {}",
-        "function handler(e) { for (var i = 0; i < 1000; i++); delete e.request.headers.host; return e.request; }",
-    ];
-    for code in codes {
-        let pairs = KeyValues([("a".to_owned(), "b".to_owned())].into());
-        let start = std::time::Instant::now();
-        let outcome = run(code, Runtime::V2, pairs, &event);
-        println!("{code}\n   {:?} {}", start.elapsed(), outcome.json());
-    }
-    let mut emulator = qdn::edge::Emulator::load(codes[0], Runtime::V2, KeyValues::default()).unwrap();
-    let start = std::time::Instant::now();
-    for _ in 0..200 {
-        emulator.run(&event);
-    }
-    println!("{:?} per event", start.elapsed() / 200);
+//! Functions: our own against its cases in the emulator and in real njs, the checker's rules, the emulator's contract.
+
+#![allow(clippy::disallowed_methods, reason = "the samples are files")]
+
+mod cases;
+mod limits;
+mod rules;
+mod world;
+
+use qdn::edge::{self, Bundle, Event, KeyValues, Outcome, Runtime};
+use qdn::source::{SourcePath, Sources, line_column};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The function of this repository, with the redirects that a site might have.
+const FUNCTION: &str = "functions/qdn-track-rewrite.js";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
-#[test]
-fn leftovers() {
-    let event = Event::viewer_request("GET", "/", None, &[], "1.2.3.4");
-    for code in [
-        "let n = 0; function handler(e) { n++; e.request.uri = '/' + n; return e.request; }",
-        "function handler(e) { globalThis.n = (globalThis.n || 0) + 1; e.request.uri = '/' + n; return e.request; }",
-        "function handler(e) { console.log(Math.random(), Date.now()); e.request.uri = '/1'; return e.request; }",
-    ] {
-        let mut emulator = qdn::edge::Emulator::load(code, Runtime::V2, KeyValues::default()).unwrap();
-        let first = emulator.run(&event);
-        println!("{:?}", first);
-        assert_eq!(first.request().unwrap()["uri"], "/1");
-        assert_eq!(emulator.run(&event), first);
+
+/// Everything under `functions/`.
+fn functions() -> Sources {
+    let mut sources = Sources::new();
+    let mut open = vec![root().join("functions")];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let inner = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
+                sources.insert(inner.as_str(), std::fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    sources
+}
+
+/// The bundle of our function with these redirects.
+fn our_bundle(redirects: &serde_json::Value) -> Bundle {
+    let modules = BTreeMap::from([("qdn:redirects".to_owned(), format!("export default {redirects};\n"))]);
+    let options = edge::Options { runtime: Runtime::V2, virtual_modules: &modules };
+    let checked = edge::check(&functions(), &SourcePath::new(FUNCTION), &options);
+    assert_eq!(checked.diagnostics(), [], "our own function is clean");
+    checked.bundle().expect("and bundles")
+}
+
+/// What the checker says of a script: rule, line and column.
+fn complaints(code: &str, runtime: Runtime) -> Vec<String> {
+    let sources: Sources = [("functions/f.js", code.as_bytes().to_vec())].into_iter().collect();
+    let modules = BTreeMap::new();
+    let checked = edge::check(&sources, &"functions/f.js".into(), &edge::Options { runtime, virtual_modules: &modules });
+    let mut said: Vec<String> = checked
+        .diagnostics()
+        .iter()
+        .map(|problem| {
+            let (path, span) = problem.place.as_ref().expect("every complaint has a place");
+            assert_eq!(path.as_str(), "functions/f.js");
+            assert!(!problem.hints.is_empty(), "every complaint has a hint: {}", problem.message);
+            assert!(!problem.message.ends_with('.') && !problem.message.starts_with(char::is_uppercase), "{}", problem.message);
+            let (line, column) = line_column(code, span.start);
+            format!("{} {line}:{column}", problem.rule)
+        })
+        .collect();
+    if said.is_empty()
+        && let Err(problems) = checked.bundle()
+    {
+        said = problems.iter().map(|problem| format!("bundle {}: {}", problem.rule, problem.message)).collect();
+    }
+    said
+}
+
+/// The event of a plain request.
+fn get(uri: &str) -> Event {
+    Event::viewer_request("GET", uri, None, &[("Host".to_owned(), "a.example".to_owned())], "198.51.100.1")
+}
+
+/// Runs a script of runtime 2.0 for `/`.
+fn run(code: &str) -> Outcome {
+    edge::run(code, Runtime::V2, KeyValues::default(), &get("/"))
+}
+
+/// Runs an expression and says what it comes to, as a text.
+fn value(expression: &str, runtime: Runtime) -> String {
+    let code = format!("function handler(event) {{ return {{ statusCode: 200, body: String({expression}) }}; }}");
+    let outcome = edge::run(&code, runtime, KeyValues::default(), &get("/"));
+    match (&outcome.error, outcome.response()) {
+        (Some(error), _) => error.message.clone(),
+        (None, Some(response)) => response["body"].as_str().unwrap_or_default().to_owned(),
+        (None, None) => "no response".to_owned(),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn check(scene: &mut Scene<'_>) {
     };
     if scene.form == Form::Script && matches!(handler.variable, Some(VarDeclKind::Const | VarDeclKind::Let)) {
         let hint = "write `function handler(event) { … }`";
-        scene.warning("CFF002", handler.name.span, "CloudFront looks for `handler` on the global object, where this is not", hint);
+        scene.warning("CFF002", handler.name.span, "`handler` is not on the global object, where CloudFront looks for it", hint);
     }
     let Some(callable) = handler.callable else { return };
     match callable {

@@ -51,6 +51,8 @@ pub struct Checked {
     /// What the bundler can mostly, but not always, put in other words.
     suspects: Vec<Diagnostic>,
     graph: Option<Graph>,
+    /// A script whose handler no linker finds: it makes it a member of the global object, and is uploaded as it stands.
+    as_is: Option<String>,
 }
 
 impl Checked {
@@ -69,9 +71,16 @@ impl Checked {
     /// # Errors
     /// The errors of the check, where there are any; else what is wrong with the script that came out.
     pub fn bundle(&self) -> Result<Bundle, Vec<Diagnostic>> {
+        if let Some(code) = &self.as_is
+            && !self.diagnostics.iter().any(Diagnostic::is_error)
+        {
+            return Ok(bundle::unchanged(code, &self.name, &self.entry, self.runtime));
+        }
         match &self.graph {
             Some(graph) if !self.diagnostics.iter().any(Diagnostic::is_error) => {
-                bundle::bundle(graph, &self.name, &self.entry, self.runtime, self.form).map_err(|mut problems| {
+                let made = bundle::bundle(graph, &self.name, &self.entry, self.runtime, self.form);
+                made.map_err(|problems| {
+                    let mut problems: Vec<_> = problems.into_iter().map(|problem| settled(problem, &self.entry)).collect();
                     // What is left in the bundle has a place in the sources, which says more than a place in the bundle.
                     for rule in ["CFF030", "CFF031"] {
                         let written = self.suspects.iter().filter(|problem| problem.rule == rule).cloned();
@@ -100,10 +109,12 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
         diagnostics: Vec::new(),
         suspects: Vec::new(),
         graph: None,
+        as_is: None,
     };
     if let Err(problems) = look(sources, options, &mut checked) {
-        checked.diagnostics.extend(problems.into_iter().map(renamed));
+        checked.diagnostics.extend(problems);
     }
+    checked.diagnostics = checked.diagnostics.into_iter().map(|problem| settled(problem, entry)).collect();
     crate::source::sort(&mut checked.diagnostics);
     checked
 }
@@ -117,21 +128,27 @@ fn look(sources: &Sources, options: &Options<'_>, checked: &mut Checked) -> Resu
         let found = &mut checked.diagnostics;
         found.extend(size(text, &entry));
         found.extend(refused(&parsed, text, options.runtime).map(|(problem, _)| problem));
-        judge(&parsed, text, options.runtime, Form::Script, true, found);
+        let odd = uri::thinks_of_odd_paths(&parsed);
+        judge(&parsed, text, options.runtime, Form::Script, true, odd, found);
         if found.iter().any(Diagnostic::is_error) {
+            return Ok(());
+        }
+        if facts::handler(parsed.module()).is_none() {
+            checked.as_is = Some(text.to_owned());
             return Ok(());
         }
     }
     let externals = options.runtime.importable();
     let graph = script::graph(sources, &[entry.clone()], &script::Options { virtual_modules: options.virtual_modules, externals })?;
     if checked.form == Form::Module {
+        let odd = graph.modules().any(uri::thinks_of_odd_paths);
         for parsed in graph.modules() {
             // Generated modules are ours.
             let Some(text) = sources.text(parsed.path().as_str()) else { continue };
             for (problem, lowered) in refused(parsed, text, options.runtime) {
                 if lowered { &mut checked.suspects } else { &mut checked.diagnostics }.push(problem);
             }
-            judge(parsed, text, options.runtime, Form::Module, *parsed.path() == entry, &mut checked.diagnostics);
+            judge(parsed, text, options.runtime, Form::Module, *parsed.path() == entry, odd, &mut checked.diagnostics);
         }
     }
     checked.graph = Some(graph);
@@ -180,9 +197,9 @@ fn refused(parsed: &Parsed, text: &str, runtime: Runtime) -> impl Iterator<Item 
 }
 
 /// What parses, and fails all the same.
-fn judge(parsed: &Parsed, text: &str, runtime: Runtime, form: Form, is_entry: bool, found: &mut Vec<Diagnostic>) {
+fn judge(parsed: &Parsed, text: &str, runtime: Runtime, form: Form, is_entry: bool, odd: bool, found: &mut Vec<Diagnostic>) {
     let facts = Facts::of(parsed, is_entry);
-    let mut scene = Scene { parsed, text, runtime, form, is_entry, facts: &facts, found };
+    let mut scene = Scene { parsed, text, runtime, form, is_entry, odd, facts: &facts, found };
     globals::check(&mut scene);
     handler::check(&mut scene);
     header::check(&mut scene);
@@ -197,6 +214,8 @@ struct Scene<'a> {
     runtime: Runtime,
     form: Form,
     is_entry: bool,
+    /// Whether some module shows that odd paths were thought of.
+    odd: bool,
     facts: &'a Facts,
     found: &'a mut Vec<Diagnostic>,
 }
@@ -217,8 +236,8 @@ impl Scene<'_> {
     }
 }
 
-/// Complaints of the compiler's that have a number of their own here.
-fn renamed(mut problem: Diagnostic) -> Diagnostic {
+/// Complaints of the compiler's that have a number of their own here, each with a place and a hint.
+pub(super) fn settled(mut problem: Diagnostic, entry: &SourcePath) -> Diagnostic {
     problem.rule = match problem.rule {
         "no-handler" => "CFF001",
         "redeclared" if problem.message.contains("`handler`") => "CFF003",
@@ -227,5 +246,6 @@ fn renamed(mut problem: Diagnostic) -> Diagnostic {
         "syntax" if problem.message.contains("HTML") => "CFF019",
         rule => rule,
     };
+    problem.place.get_or_insert_with(|| (entry.clone(), Span::default()));
     problem
 }

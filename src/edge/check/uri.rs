@@ -7,7 +7,7 @@ use crate::script::ast::{
     TplElement, TryStmt,
 };
 use crate::script::visit::{Visit, VisitWith};
-use crate::script::{Position, Spanned as _};
+use crate::script::{Parsed, Position, Spanned as _};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(scene: &mut Scene<'_>) {
@@ -15,9 +15,15 @@ pub(super) fn check(scene: &mut Scene<'_>) {
     let mut calls = Calls { scene, in_try: false, guarded: BTreeMap::new() };
     module.visit_with(&mut calls);
     let guarded = calls.guarded.into_iter().filter(|(_, all)| *all).map(|(name, _)| name).collect();
+    let raw = scene.odd;
+    module.visit_with(&mut Paths { scene, in_try: false, function: None, guarded, raw });
+}
+
+/// Whether doubled slashes, dots or escapes are on the mind of whoever wrote the module.
+pub(super) fn thinks_of_odd_paths(parsed: &Parsed) -> bool {
     let mut odd = Odd { found: false };
-    module.visit_with(&mut odd);
-    module.visit_with(&mut Paths { scene, in_try: false, function: None, guarded, raw: odd.found });
+    parsed.module().visit_with(&mut odd);
+    odd.found
 }
 
 /// Functions of the script's own that are called inside of a `try` wherever they are called.
@@ -49,7 +55,7 @@ impl Visit for Calls<'_, '_> {
     }
 }
 
-/// Whether odd paths are on the author's mind: doubled slashes, dots, escapes.
+/// Looks for texts and expressions that name odd paths.
 struct Odd {
     found: bool,
 }
@@ -128,7 +134,7 @@ impl Paths<'_, '_> {
         }
         if last.as_deref().is_some_and(|text| text.ends_with('/')) {
             let hint = "name the object: `…/index.html`";
-            self.scene.warning("CFF091", whole, "S3 has no folders: this uri leads to no object", hint);
+            self.scene.warning("CFF091", whole, "the uri ends with `/`, and S3 has no folders", hint);
         }
     }
 

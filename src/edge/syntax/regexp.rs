@@ -15,8 +15,7 @@ pub(super) struct Problem {
     pub(super) message: String,
     pub(super) hint: String,
     pub(super) engine: String,
-    /// Whether runtime 2.0 would take it.
-    pub(super) newer: bool,
+    pub(super) rule: &'static str,
 }
 
 /// What PCRE gives another meaning than JavaScript, where such an escape is the letter itself.
@@ -49,11 +48,21 @@ pub(super) fn problems(pattern: &str, flags: &str, runtime: Runtime) -> Vec<Prob
                 }
             },
             engine: format!("Invalid RegExp flags \"{flags}\""),
-            newer,
+            rule: if newer { "CFF010" } else { "CFF020" },
         });
     }
     let names = names(pattern);
-    let mut reader = Reader { pattern, at: 0, runtime, names: &names, groups: groups(pattern), problems: Vec::new(), depth: 0 };
+    let mut reader = Reader {
+        pattern,
+        at: 0,
+        runtime,
+        names: &names,
+        groups: groups(pattern),
+        problems: Vec::new(),
+        depth: 0,
+        endless: false,
+        endless_group: false,
+    };
     reader.alternatives(true);
     problems.append(&mut reader.problems);
     problems
@@ -95,6 +104,10 @@ struct Reader<'a> {
     groups: usize,
     problems: Vec<Problem>,
     depth: usize,
+    /// Whether the item just read may repeat without end.
+    endless: bool,
+    /// Whether the group just read is one such item and nothing else: `(a+)`.
+    endless_group: bool,
 }
 
 /// How deep groups may nest before we stop looking.
@@ -125,13 +138,14 @@ impl Reader<'_> {
             Runtime::V2 => format!("pcre_compile2(\"{}\") failed: {reason} at \"{}\"", self.pattern, self.rest()),
         };
         let length = self.at.saturating_sub(at);
-        self.problems.push(Problem { at, length, severity, message: message.into(), hint: hint.into(), engine, newer: false });
+        self.problems.push(Problem { at, length, severity, message: message.into(), hint: hint.into(), engine, rule: "CFF020" });
     }
 
     /// Up to the end of the group: the lengths of its alternatives, `None` for one that varies.
     fn alternatives(&mut self, outermost: bool) -> Vec<Length> {
         let mut lengths = Vec::new();
-        let mut length = Some(0);
+        let mut length: Length = Some(0);
+        let (mut items, mut endless) = (0, false);
         loop {
             match self.peek() {
                 None => break,
@@ -148,11 +162,14 @@ impl Reader<'_> {
                 }
                 Some(_) => {
                     let item = self.item();
-                    length = length.zip(item).map(|(length, item)| length + item);
+                    items += 1;
+                    endless = self.endless;
+                    length = length.zip(item).and_then(|(length, item)| length.checked_add(item));
                 }
             }
         }
         lengths.push(length);
+        self.endless_group = items == 1 && lengths.len() == 1 && endless;
         lengths
     }
 
@@ -183,17 +200,36 @@ impl Reader<'_> {
 
     fn repeated(&mut self, length: Length, repeatable: bool) -> Length {
         let start = self.at;
+        let of_endless = std::mem::take(&mut self.endless_group);
+        self.endless = false;
         let counted = match self.peek() {
-            Some('*' | '+' | '?') => {
+            Some(mark @ ('*' | '+' | '?')) => {
                 self.next();
+                self.endless = mark != '?';
                 None
             }
             Some('{') => match self.count() {
-                Some(count) => count,
+                Some(count) => {
+                    self.endless = self.pattern[..self.at].ends_with(",}");
+                    count
+                }
                 None => return length,
             },
             _ => return length,
         };
+        if of_endless && self.endless {
+            let hint = "repeat the item or the group, not both";
+            self.say(
+                start,
+                Severity::Warning,
+                "what repeats without end is repeated without end: a long text takes forever",
+                hint,
+                "",
+            );
+            if let Some(problem) = self.problems.last_mut() {
+                problem.rule = "CFF070";
+            }
+        }
         if !repeatable {
             return None;
         }
@@ -210,7 +246,7 @@ impl Reader<'_> {
                 "quantifier does not follow a repeatable item",
             );
         }
-        length.zip(counted).map(|(length, count)| length * count)
+        length.zip(counted).and_then(|(length, count)| length.checked_mul(count))
     }
 
     fn peek_count(&mut self) -> bool {

@@ -9,7 +9,6 @@ use crate::site;
 use crate::source::{self, CONFIG_FILE as FILE, Diagnostic, Kind, SourcePath, Sources, Span, Table};
 use std::collections::BTreeMap;
 
-
 /// Everything a project says of itself.
 pub struct Config {
     /// How the site is built.
@@ -118,7 +117,8 @@ fn read_headers(table: Table, config: &mut Config, path: &SourcePath, problems: 
                 Kind::Text(text) if is_token && !text.chars().any(char::is_control) => {
                     headers.insert(name.to_lowercase(), text);
                 }
-                _ => problems.push(Diagnostic::error("header", format!("`{name}` is not a header with a text for a value")).at(path, span)),
+                _ => problems
+                    .push(Diagnostic::error("header", format!("`{name}` is not a header with a text for a value")).at(path, span)),
             }
         }
         config.headers.push(PathHeaders { pattern, headers });

@@ -53,7 +53,8 @@ pub(super) struct Functions {
 
 /// The sources of functions: `functions/<name>.js` or `.ts`. What lies deeper is theirs to import.
 pub fn entries(sources: &Sources) -> Vec<(String, SourcePath)> {
-    let files = sources.under(FUNCTIONS).filter(|(path, _)| path.folder() == FUNCTIONS && matches!(path.extension(), "js" | "ts" | "mjs"));
+    let files =
+        sources.under(FUNCTIONS).filter(|(path, _)| path.folder() == FUNCTIONS && matches!(path.extension(), "js" | "ts" | "mjs"));
     files
         .filter_map(|(path, _)| {
             let file = path.as_str().rsplit('/').next()?;
@@ -102,8 +103,13 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             [] => None,
             several => {
                 let hint = format!("say which in `qdn.toml`: `[functions]` and `viewer_request = \"{}\"`", several[0]);
-                all.diagnostics
-                    .push(Diagnostic::error("viewer-request", "there are several functions, and nothing says which one decides the site's URLs").hint(hint));
+                all.diagnostics.push(
+                    Diagnostic::error(
+                        "viewer-request",
+                        "there are several functions, and nothing says which one decides the site's URLs",
+                    )
+                    .hint(hint),
+                );
                 None
             }
         },
@@ -119,7 +125,8 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
         match checked.bundle() {
             Ok(bundle) => {
                 all.diagnostics.extend(bundle.warnings.iter().cloned());
-                let function = Function { name: name.clone(), runtime: runtime.name().to_owned(), code: bundle.code.as_str().into() };
+                let function =
+                    Function { name: name.clone(), runtime: runtime.name().to_owned(), code: bundle.code.as_str().into() };
                 if chosen.as_ref() == Some(name) {
                     if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
                         all.diagnostics.push(unserved_aliases(redirects, path));
@@ -287,7 +294,11 @@ mod tests {
     fn a_request_that_goes_on_asks_for_an_object() {
         assert_eq!(decided(json!({ "request": { "uri": "/caf%C3%A9/index.html" } })), Decision::Key("café/index.html".to_owned()));
         assert_eq!(decided(json!({ "request": { "uri": "/" } })), Decision::Key("index.html".to_owned()));
-        assert_eq!(decided(json!({ "request": { "uri": "//a" } })), Decision::Key("/a".to_owned()), "S3 has a key that begins with a slash");
+        assert_eq!(
+            decided(json!({ "request": { "uri": "//a" } })),
+            Decision::Key("/a".to_owned()),
+            "S3 has a key that begins with a slash"
+        );
     }
 
     #[test]

@@ -73,6 +73,12 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
     outcome
 }
 
+/// The site's aliases: from where to where. Complaints of the site are another command's business.
+pub fn redirects(sources: &Sources, memory: &Memory) -> BTreeMap<String, String> {
+    let (config, _) = config::parse(sources);
+    site::build(sources, &config.site, memory).redirects
+}
+
 fn assemble(built: site::Built, functions: edge::Functions, config: Config) -> Release {
     let policy = Policy::new(&built.inline_scripts, &built.inline_styles, config.headers);
     let objects = BTreeMap::from([(release::DEFAULT_DISTRIBUTION.to_owned(), built.objects)]);

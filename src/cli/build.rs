@@ -2,7 +2,7 @@
 
 use super::args::{Build, Global};
 use super::ui::{Ui, counted, plural};
-use super::{PROBLEMS, USAGE};
+use super::{PROBLEMS, USAGE, function};
 use crate::build::{self, Options, Outcome};
 use crate::disk::{self, ImageCache};
 use crate::site::{Highlighter, Memory};
@@ -69,9 +69,18 @@ pub(super) fn build(global: &Global, command: &Build, ui: &mut Ui) -> Result<u8,
         let done = ui.paint("built", anstyle::AnsiColor::Green);
         ui.say(&format!(
             "{done} {}, {}, {} as release {} in {milliseconds} ms",
-            plural(outcome.pages, "page"), plural(outcome.assets, "asset"), plural(release.functions.len(), "function"), release.manifest.release,
+            plural(outcome.pages, "page"),
+            plural(outcome.assets, "asset"),
+            plural(release.functions.len(), "function"),
+            release.manifest.release,
         ));
-        ui.say(&format!("      {}: {} written, {} unchanged, {} removed", out.display(), written.written, written.unchanged, written.removed));
+        ui.say(&format!(
+            "      {}: {} written, {} unchanged, {} removed",
+            out.display(),
+            written.written,
+            written.unchanged,
+            written.removed
+        ));
     }
     Ok(0)
 }
@@ -83,12 +92,30 @@ pub(super) fn check(global: &Global, ui: &mut Ui) -> Result<u8, String> {
     if outcome.release.is_none() {
         return Ok(failed(&outcome.diagnostics, &sources, "", ui));
     }
+    let mut passed = true;
+    if outcome.functions > 0 {
+        let (problems, case_sources, all) = function::check_cases(global, ui)?;
+        if problems.iter().any(Diagnostic::is_error) {
+            return Ok(failed(&problems, &case_sources, "", ui));
+        }
+        passed = all;
+    }
     if ui.json {
-        ui.document(&json!({ "version": 1, "diagnostics": source::json(&outcome.diagnostics, &sources) }));
+        ui.document(&json!({ "version": 1, "diagnostics": source::json(&outcome.diagnostics, &sources), "cases_passed": passed }));
     } else {
         ui.diagnostics(&outcome.diagnostics, &sources);
+    }
+    if !passed {
+        return Ok(PROBLEMS);
+    }
+    if !ui.json {
         let done = ui.paint("checked", anstyle::AnsiColor::Green);
-        ui.say(&format!("{done} {} and {}: {}", plural(outcome.pages, "page"), plural(outcome.assets, "asset"), counted(&outcome.diagnostics)));
+        ui.say(&format!(
+            "{done} {} and {}: {}",
+            plural(outcome.pages, "page"),
+            plural(outcome.assets, "asset"),
+            counted(&outcome.diagnostics)
+        ));
     }
     Ok(0)
 }

@@ -89,10 +89,13 @@ fn reporter(ui: Ui) -> impl Fn(&Outcome, &Sources) + Send + 'static {
         match &outcome.id {
             Some(id) => {
                 let done = ui.paint("built", AnsiColor::Green);
-                let warnings = if outcome.diagnostics.is_empty() { String::new() } else { format!(" ({})", counted(&outcome.diagnostics)) };
+                let warnings =
+                    if outcome.diagnostics.is_empty() { String::new() } else { format!(" ({})", counted(&outcome.diagnostics)) };
                 ui.say(&format!(
                     "{done} {}, {}, {} as release {id}{warnings}",
-                    plural(outcome.pages, "page"), plural(outcome.assets, "asset"), plural(outcome.functions, "function"),
+                    plural(outcome.pages, "page"),
+                    plural(outcome.assets, "asset"),
+                    plural(outcome.functions, "function"),
                 ));
             }
             None => ui.error(&format!("{}; the last good build is still served", counted(&outcome.diagnostics))),

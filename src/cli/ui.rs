@@ -44,6 +44,11 @@ impl Ui {
         write_out(std::io::stderr(), &format!("{label}: {message}"));
     }
 
+    /// More about what ended the command, below it.
+    pub(super) fn error_detail(&mut self, text: &str) {
+        write_out(std::io::stderr(), &text.lines().map(|line| format!("  {line}\n")).collect::<String>());
+    }
+
     /// A word in colour, where there is colour.
     pub(super) fn paint(&self, word: &str, color: anstyle::AnsiColor) -> String {
         if !self.color {
@@ -55,7 +60,8 @@ impl Ui {
 
     /// Complaints, and a line that counts them.
     pub(super) fn diagnostics(&mut self, diagnostics: &[Diagnostic], sources: &Sources) {
-        let shown: Vec<Diagnostic> = diagnostics.iter().filter(|diagnostic| !self.quiet || diagnostic.is_error()).cloned().collect();
+        let shown: Vec<Diagnostic> =
+            diagnostics.iter().filter(|diagnostic| !self.quiet || diagnostic.is_error()).cloned().collect();
         if !shown.is_empty() {
             write_out(std::io::stderr(), &source::render(&shown, sources, self.color));
         }

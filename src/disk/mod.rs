@@ -23,7 +23,9 @@ const FOLDERS: &[&str] = &["functions", "site", "templates"];
 /// failing that `site/`.
 pub fn find_root(start: &Path) -> Option<PathBuf> {
     let holds = |name: &'static str| start.ancestors().find(move |folder| folder.join(name).exists());
-    holds(crate::source::CONFIG_FILE).or_else(|| holds("site").filter(|folder| folder.join("templates").is_dir())).map(Path::to_path_buf)
+    holds(crate::source::CONFIG_FILE)
+        .or_else(|| holds("site").filter(|folder| folder.join("templates").is_dir()))
+        .map(Path::to_path_buf)
 }
 
 /// Reads a project: its configuration, and everything under `site/`, `templates/` and `functions/`.
@@ -41,8 +43,7 @@ pub fn read(root: &Path) -> (Sources, Vec<Diagnostic>) {
             walk(root, &base, &mut paths, &mut problems);
         }
     }
-    let read: Vec<(SourcePath, io::Result<Vec<u8>>)> =
-        paths.into_par_iter().map(|(path, file)| (path, fs::read(file))).collect();
+    let read: Vec<(SourcePath, io::Result<Vec<u8>>)> = paths.into_par_iter().map(|(path, file)| (path, fs::read(file))).collect();
     let mut sources = Sources::new();
     for (path, bytes) in read {
         match bytes {
@@ -58,7 +59,8 @@ pub fn read(root: &Path) -> (Sources, Vec<Diagnostic>) {
 }
 
 fn walk(root: &Path, base: &Path, paths: &mut Vec<(SourcePath, PathBuf)>, problems: &mut Vec<Diagnostic>) {
-    let entries = WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(|entry| !is_litter(entry.file_name()));
+    let entries =
+        WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(|entry| !is_litter(entry.file_name()));
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
@@ -72,7 +74,9 @@ fn walk(root: &Path, base: &Path, paths: &mut Vec<(SourcePath, PathBuf)>, proble
         }
         match source_path(root, entry.path()) {
             Some(path) => paths.push((path, entry.into_path())),
-            None => problems.push(Diagnostic::error("file-name", format!("the name of `{}` is not Unicode", entry.path().display()))),
+            None => {
+                problems.push(Diagnostic::error("file-name", format!("the name of `{}` is not Unicode", entry.path().display())));
+            }
         }
     }
 }
@@ -81,7 +85,8 @@ fn unreadable(root: &Path, error: &walkdir::Error) -> Diagnostic {
     let place = error.path().and_then(|path| source_path(root, path));
     let name = place.as_ref().map_or_else(|| "a file".to_owned(), |path| format!("`{path}`"));
     let problem = match error.loop_ancestor().and_then(|ancestor| source_path(root, ancestor)) {
-        Some(ancestor) => Diagnostic::error("link-loop", format!("{name} is a link into itself: it leads to `{ancestor}`")).hint("remove the link"),
+        Some(ancestor) => Diagnostic::error("link-loop", format!("{name} is a link into itself: it leads to `{ancestor}`"))
+            .hint("remove the link"),
         None => {
             let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
             Diagnostic::error("unreadable", format!("{name} cannot be read: {reason}"))
@@ -120,6 +125,14 @@ fn is_litter(name: &std::ffi::OsStr) -> bool {
 /// As the system has them.
 pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
+}
+
+/// The names in a folder, in order; none where there is no such folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
 }
 
 /// Writes any one file, for commands that are told where to.

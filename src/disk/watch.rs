@@ -44,7 +44,7 @@ impl Watch {
     }
 
     /// Waits for the next change to a source; `false` when there will be none.
-    pub fn next(&mut self) -> bool {
+    pub fn wait(&mut self) -> bool {
         loop {
             let Ok(event) = self.changes.recv() else { return false };
             if !self.concerns(&event) {

@@ -80,7 +80,10 @@ fn files(release: &Release) -> BTreeMap<String, File<'_>> {
             (format!("{distribution}/{}", object.key), File { bytes: &object.bytes, digest: Some(object.digest) })
         })
     });
-    let functions = release.functions.values().map(|function| (format!("functions/{}.js", function.name), File { bytes: function.code.as_bytes(), digest: None }));
+    let functions = release
+        .functions
+        .values()
+        .map(|function| (format!("functions/{}.js", function.name), File { bytes: function.code.as_bytes(), digest: None }));
     objects.chain(functions).collect()
 }
 

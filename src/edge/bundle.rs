@@ -48,7 +48,9 @@ pub(super) fn bundle(
         let advice = largest(&made.sizes, entry);
         let message = format!("the bundled function has {size} bytes, a function has {MAX_CODE_BYTES} at most");
         if size > MAX_CODE_BYTES {
-            problems.push(Diagnostic::error("CFF040", message).at(entry, Span::default()).hint(advice));
+            problems.push(
+                Diagnostic::error("CFF040", message).at(entry, Span::default()).hint(advice).maybe_hint(redirects(&made.sizes)),
+            );
         } else {
             warnings.push(Diagnostic::warning("CFF040", message).at(entry, Span::default()).hint(advice));
         }
@@ -99,6 +101,12 @@ fn refused(code: &str, entry: &SourcePath, runtime: Runtime) -> Vec<Diagnostic> 
             .map(|problem| complain("CFF019", &problem.message, problem.place.map_or(Span::default(), |(_, span)| span)))
             .collect(),
     }
+}
+
+/// Advice for a site whose aliases have outgrown the function that answers them.
+fn redirects(sizes: &BTreeMap<SourcePath, usize>) -> Option<String> {
+    let size = sizes.get("qdn:redirects")?;
+    Some(format!("the site's aliases take {size} bytes: remove old ones, or move them to a key-value store"))
 }
 
 /// Which modules the bytes come from.

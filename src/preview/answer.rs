@@ -135,7 +135,10 @@ fn etag(object: &Object) -> String {
 }
 
 fn plain(status: u16, text: &str) -> Answer {
-    let headers = vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned()), ("cache-control".to_owned(), "no-store".to_owned())];
+    let headers = vec![
+        ("content-type".to_owned(), "text/plain; charset=utf-8".to_owned()),
+        ("cache-control".to_owned(), "no-store".to_owned()),
+    ];
     Answer { status, headers, body: text.as_bytes().into(), key: None, outcome: None }
 }
 

@@ -88,7 +88,7 @@ pub async fn serve(
                 let outcome = builder.build(&sources, problems);
                 report(&outcome, &sources);
             }
-            if !watch.next() {
+            if !watch.wait() {
                 return;
             }
         }
@@ -181,7 +181,8 @@ async fn events(State(preview): State<Arc<Preview>>, request: Request) -> Respon
         // A page that fell behind loads again and is up to date.
         Err(_) => Message::Reload.json(),
     });
-    let stream = tokio_stream::once(hello).chain(messages).map(|message| Ok::<_, Infallible>(Notice::default().data(message.to_string())));
+    let stream =
+        tokio_stream::once(hello).chain(messages).map(|message| Ok::<_, Infallible>(Notice::default().data(message.to_string())));
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }
 
@@ -207,7 +208,9 @@ async fn respond(State(preview): State<Arc<Preview>>, ConnectInfo(peer): Connect
         "/_qdn" | "/_qdn/" => return own(200, "text/html; charset=utf-8", INSPECTOR_HTML.to_owned()),
         "/_qdn/inspector.js" => return own(200, "text/javascript; charset=utf-8", INSPECTOR_JS.to_owned()),
         "/_qdn/inspector.css" => return own(200, "text/css; charset=utf-8", INSPECTOR_CSS.to_owned()),
-        path if path.starts_with("/_qdn/") => return own(404, "text/plain; charset=utf-8", "Preview has no such page.\n".to_owned()),
+        path if path.starts_with("/_qdn/") => {
+            return own(404, "text/plain; charset=utf-8", "Preview has no such page.\n".to_owned());
+        }
         _ => {}
     }
     let Some(served) = preview.served() else {
@@ -218,7 +221,8 @@ async fn respond(State(preview): State<Arc<Preview>>, ConnectInfo(peer): Connect
     if let Some(map) = served.source_map(request.uri().path()) {
         return own(200, "application/json", String::from_utf8_lossy(&map).into_owned());
     }
-    let headers = request.headers().iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    let headers =
+        request.headers().iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
     let asked = Asked {
         method: request.method().as_str().to_owned(),
         path: request.uri().path().to_owned(),

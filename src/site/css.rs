@@ -12,7 +12,7 @@ use lightningcss::rules::CssRule;
 use lightningcss::stylesheet::{MinifyOptions, ParserOptions, StyleSheet};
 use lightningcss::targets::{Browsers, Targets};
 use parcel_sourcemap::SourceMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -35,16 +35,39 @@ fn targets() -> Targets {
 /// Builds every style sheet that no other style sheet imports.
 pub(super) fn build(sources: &Sources, files: &[(SourcePath, String)], problems: &mut Vec<Diagnostic>) -> Vec<Output> {
     let before = problems.len();
-    let mut imported = BTreeSet::new();
+    let mut imported: BTreeMap<&SourcePath, Vec<SourcePath>> = BTreeMap::new();
     for (path, _) in files {
         let Ok(text) = sources.utf8(path).map_err(|problem| problems.push(problem)) else { continue };
-        imported.extend(imports(text, path, sources, problems));
+        imported.insert(path, imports(text, path, sources, problems));
     }
     if problems.len() > before {
         return Vec::new();
     }
-    let entries = files.iter().filter(|(path, _)| !imported.contains(path));
-    entries.filter_map(|(path, name)| bundle(sources, path, name, problems)).collect()
+    let entries = entries(&imported);
+    files
+        .iter()
+        .filter(|(path, _)| entries.contains(path))
+        .filter_map(|(path, name)| bundle(sources, path, name, problems))
+        .collect()
+}
+
+/// The style sheets that no other imports, and of those that import each other in a circle the first.
+fn entries<'a>(imported: &'a BTreeMap<&'a SourcePath, Vec<SourcePath>>) -> BTreeSet<&'a SourcePath> {
+    let by_others: BTreeSet<&SourcePath> =
+        imported.iter().flat_map(|(path, targets)| targets.iter().filter(move |target| target != path)).collect();
+    let mut entries: BTreeSet<&SourcePath> = imported.keys().copied().filter(|path| !by_others.contains(path)).collect();
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&SourcePath> = entries.iter().copied().collect();
+    loop {
+        while let Some(path) = open.pop() {
+            if reached.insert(path) {
+                open.extend(imported.get(path).into_iter().flatten());
+            }
+        }
+        let Some(first) = imported.keys().copied().find(|path| !reached.contains(path)) else { return entries };
+        entries.insert(first);
+        open.push(first);
+    }
 }
 
 /// What a style sheet imports. Everything in it that is not CSS is complained of here, once a file.
@@ -79,7 +102,8 @@ fn imports(text: &str, path: &SourcePath, sources: &Sources, problems: &mut Vec<
 fn no_such_file(url: &str, path: &SourcePath, text: &str, from: usize, sources: &Sources, extension: &str) -> Diagnostic {
     let at = text[from..].find(url).map_or(from, |at| from + at);
     let wanted = asset::local(url, path).and_then(Result::ok).map_or_else(|| url.to_owned(), |path| path.to_string());
-    let known: Vec<&str> = sources.under(super::ASSETS).map(|(path, _)| path.as_str()).filter(|path| path.ends_with(extension)).collect();
+    let known: Vec<&str> =
+        sources.under(super::ASSETS).map(|(path, _)| path.as_str()).filter(|path| path.ends_with(extension)).collect();
     Diagnostic::error("no-such-file", format!("there is no file `{wanted}`"))
         .at(path, Span::new(at, at + url.len()))
         .maybe_hint(near(&wanted, known).map(|name| format!("a file with a similar name exists: `{name}`")))
@@ -98,7 +122,12 @@ fn bundle(sources: &Sources, entry: &SourcePath, name: &str, problems: &mut Vec<
     };
     if let Err(error) = sheet.minify(MinifyOptions { targets: targets(), ..MinifyOptions::default() }) {
         let path = SourcePath::new(error.loc.as_ref().map_or(entry.as_str(), |loc| &loc.filename));
-        problems.push(complaint(&error.kind.to_string(), &path, sources.text(path.as_str()).unwrap_or_default(), error.loc.as_ref()));
+        problems.push(complaint(
+            &error.kind.to_string(),
+            &path,
+            sources.text(path.as_str()).unwrap_or_default(),
+            error.loc.as_ref(),
+        ));
         return None;
     }
     let printed = sheet.to_css(PrinterOptions {
@@ -232,10 +261,24 @@ mod tests {
         let css = String::from_utf8(outputs[0].bytes.clone()).unwrap();
         assert_eq!(
             css,
-            format!("body{{background:url(\"{}#x\")}}p{{-webkit-user-select:none;user-select:none;background:url(\"data:x\")}}", asset::placeholder("img/a.png"))
+            format!(
+                "body{{background:url(\"{}#x\")}}p{{-webkit-user-select:none;user-select:none;background:url(\"data:x\")}}",
+                asset::placeholder("img/a.png")
+            )
         );
         assert_eq!(outputs[0].references.iter().collect::<Vec<_>>(), ["img/a.png"]);
         assert!(outputs[0].source_map.as_ref().is_some_and(|map| map.contains("parts/base.css")));
+    }
+
+    #[test]
+    fn a_circle_of_imports_has_a_beginning() {
+        let (outputs, problems) = built(&[
+            ("site/assets/a.css", "@import 'b.css'; a{x:y}"),
+            ("site/assets/b.css", "@import 'a.css'; b{x:y}"),
+            ("site/assets/c.css", "@import 'c.css'; c{x:y}"),
+        ]);
+        assert_eq!(problems, []);
+        assert_eq!(outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>(), ["a.css", "c.css"]);
     }
 
     #[test]
@@ -245,9 +288,13 @@ mod tests {
             ("site/assets/base.css", "p { background: url(nosuch.png) }\n"),
             ("site/assets/c.css", "\nb { background: url(nosuch.png) }\n:hover( { }"),
         ]);
-        let places: Vec<_> = problems.iter().map(|problem| (problem.rule, problem.place.clone().map(|(path, span)| (path.to_string(), span.start)))).collect();
+        let places: Vec<_> = problems
+            .iter()
+            .map(|problem| (problem.rule, problem.place.clone().map(|(path, span)| (path.to_string(), span.start))))
+            .collect();
         assert!(problems.len() >= 3, "{places:?}");
-        let (_, problems) = built(&[("site/assets/c.css", "\nb { background: url(nosuch.png) }\n"), ("site/assets/nosuch.jpg", "")]);
+        let (_, problems) =
+            built(&[("site/assets/c.css", "\nb { background: url(nosuch.png) }\n"), ("site/assets/nosuch.jpg", "")]);
         let (_, span) = problems[0].place.clone().unwrap();
         assert_eq!(&"\nb { background: url(nosuch.png) }\n"[span.start..span.end], "nosuch.png");
     }

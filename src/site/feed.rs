@@ -37,7 +37,9 @@ fn text(key: &str, text: String) -> Object {
 }
 
 fn sitemap(pages: &[&Page], base: &str) -> String {
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n");
+    let mut xml = String::from(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n",
+    );
     for page in pages {
         let date = page.front_matter.date.as_ref().map_or_else(String::new, |date| format!("<lastmod>{date}</lastmod>"));
         let _ = writeln!(xml, "<url><loc>{}</loc>{date}</url>", escape(&format!("{base}{}", page.url)));
@@ -70,7 +72,11 @@ fn feed(section: &Page, pages: &[&Page], base: &str, shared: &Shared) -> Object 
     );
     for (date, page) in entries {
         let url = escape(&format!("{base}{}", page.url));
-        let summary = page.front_matter.description.as_deref().map_or_else(String::new, |text| format!("<summary>{}</summary>", escape(text)));
+        let summary = page
+            .front_matter
+            .description
+            .as_deref()
+            .map_or_else(String::new, |text| format!("<summary>{}</summary>", escape(text)));
         let content = escape(&absolute(&render(page, shared).html, base));
         let _ = writeln!(
             xml,

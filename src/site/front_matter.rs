@@ -103,7 +103,11 @@ fn date(text: String, span: Span, path: &SourcePath, problems: &mut Vec<Diagnost
 
 /// A free table as a template sees it.
 pub(super) fn to_template(table: &Table) -> minijinja::Value {
-    table.entries().map(|(key, value)| (key.to_owned(), to_template_value(value))).collect::<std::collections::BTreeMap<_, _>>().into()
+    table
+        .entries()
+        .map(|(key, value)| (key.to_owned(), to_template_value(value)))
+        .collect::<std::collections::BTreeMap<_, _>>()
+        .into()
 }
 
 fn to_template_value(value: &Value) -> minijinja::Value {

@@ -184,7 +184,10 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
                 self.scan.ids.insert(text.to_owned());
             }
             (b"script", b"type") => {
-                self.tag.is_data = !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "module" | "text/javascript" | "application/javascript");
+                self.tag.is_data = !matches!(
+                    text.trim().to_ascii_lowercase().as_str(),
+                    "" | "module" | "text/javascript" | "application/javascript"
+                );
             }
             (_, b"srcset") => self.source_set(text, span),
             (b"a" | b"area" | b"link" | b"use" | b"image", b"href")
@@ -212,7 +215,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
     fn source_set(&mut self, text: &str, span: Span<usize>) {
         let mut written = Vec::new();
         for candidate in text.split(',').map(str::trim).filter(|candidate| !candidate.is_empty()) {
-            let (address, size) = candidate.split_once(char::is_whitespace).map_or((candidate, ""), |(address, size)| (address, size.trim()));
+            let (address, size) =
+                candidate.split_once(char::is_whitespace).map_or((candidate, ""), |(address, size)| (address, size.trim()));
             let address = (self.rewrite)(address).unwrap_or_else(|| address.to_owned());
             written.push(if size.is_empty() { address.clone() } else { format!("{address} {size}") });
             self.note(address);
@@ -270,7 +274,15 @@ mod tests {
         for html in [
             "<!doctype html>\n<html lang=en>\n<p class='a  b'>h\u{e9} &amp; <!-- c --> <br/>\n<A HREF='/q?a&amp;b' x>t</A >",
             "<textarea> <b> </textarea><script>if (a<b) {  }</script><style> p { } </style>",
-            "<p", "<", "</", "<!--", "a<b c=\"d", "<script>", "</p x>", "<p/ >", "",
+            "<p",
+            "<",
+            "</",
+            "<!--",
+            "a<b c=\"d",
+            "<script>",
+            "</p x>",
+            "<p/ >",
+            "",
         ] {
             assert_eq!(scan(html, false, |_| None).html, html);
         }

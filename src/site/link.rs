@@ -37,19 +37,29 @@ pub enum Target {
 pub type Resolve<'a> = Box<dyn FnMut(&str) -> Target + 'a>;
 
 /// Checks every link of a built site. `resolver` makes one decider for each thread.
-pub fn check_links<'a>(built: &Built, sources: &Sources, options: &Options, resolver: &(dyn Fn() -> Resolve<'a> + Sync)) -> Vec<Diagnostic> {
-    let objects: BTreeMap<&str, &crate::release::Object> = built.objects.iter().map(|object| (object.key.as_str(), object)).collect();
-    let ids: BTreeMap<&str, &BTreeSet<String>> = built.linked.iter().map(|linked| (linked.page.key.as_str(), &linked.ids)).collect();
+pub fn check_links<'a>(
+    built: &Built,
+    sources: &Sources,
+    options: &Options,
+    resolver: &(dyn Fn() -> Resolve<'a> + Sync),
+) -> Vec<Diagnostic> {
+    let objects: BTreeMap<&str, &crate::release::Object> =
+        built.objects.iter().map(|object| (object.key.as_str(), object)).collect();
+    let ids: BTreeMap<&str, &BTreeSet<String>> =
+        built.linked.iter().map(|linked| (linked.page.key.as_str(), &linked.ids)).collect();
 
     // A site links to few addresses many times, and asking costs an emulated function call: ask once.
     let base = options.base_url.as_deref();
     let per_page: Vec<Vec<(&str, Address)>> = built
         .linked
         .par_iter()
-        .map(|linked| linked.links.iter().filter_map(|link| Some((link.as_str(), address(link, &linked.page.url, base)?))).collect())
+        .map(|linked| {
+            linked.links.iter().filter_map(|link| Some((link.as_str(), address(link, &linked.page.url, base)?))).collect()
+        })
         .collect();
     let is_ours = |path: &str| !options.elsewhere.iter().any(|pattern| headers::matches(pattern, path));
-    let mut paths: Vec<&str> = per_page.iter().flatten().map(|(_, address)| address.path.as_str()).filter(|path| is_ours(path)).collect();
+    let mut paths: Vec<&str> =
+        per_page.iter().flatten().map(|(_, address)| address.path.as_str()).filter(|path| is_ours(path)).collect();
     paths.par_sort_unstable();
     paths.dedup();
     let share = paths.len().div_ceil(rayon::current_num_threads()).max(64);
@@ -88,7 +98,7 @@ struct Address {
 /// Reads an address as a browser on the page at `from` would; nothing for those of other sites.
 fn address(link: &str, from: &str, base: Option<&str>) -> Option<Address> {
     let link = match base.and_then(|base| link.strip_prefix(base)) {
-        Some(rest) if rest.is_empty() => "/",
+        Some("") => "/",
         Some(rest) if rest.starts_with(['/', '?', '#']) => rest,
         _ => link,
     };
@@ -165,18 +175,28 @@ fn judge(
             let fragment = percent_decode_str(&address.fragment).decode_utf8_lossy();
             // A text fragment (`#:~:text=`) is no id, and `#top` is the page itself.
             let names_an_id = !fragment.is_empty() && fragment != "top" && !fragment.starts_with(":~:");
-            if names_an_id && let Some(ids) = ids.get(key.as_str()) && !ids.contains(&*fragment) {
-                let hint = near(&fragment, ids.iter().map(String::as_str)).map(|name| format!("an id with a similar name exists: `#{name}`"));
-                return Some(Diagnostic::error("broken-fragment", format!("`{}` has no `#{fragment}`", address.path)).maybe_hint(hint));
+            if names_an_id
+                && let Some(ids) = ids.get(key.as_str())
+                && !ids.contains(&*fragment)
+            {
+                let hint = near(&fragment, ids.iter().map(String::as_str))
+                    .map(|name| format!("an id with a similar name exists: `#{name}`"));
+                return Some(
+                    Diagnostic::error("broken-fragment", format!("`{}` has no `#{fragment}`", address.path)).maybe_hint(hint),
+                );
             }
             let to = redirected.as_ref()?;
-            Some(Diagnostic::warning("redirected-link", format!("`{}` redirects to `{to}`", address.path)).hint(format!("link to `{to}`")))
+            Some(
+                Diagnostic::warning("redirected-link", format!("`{}` redirects to `{to}`", address.path))
+                    .hint(format!("link to `{to}`")),
+            )
         }
         Answer::Missing(key) => {
             let pages: Vec<String> =
                 objects.values().filter(|object| object.class == Class::Page).map(|object| page_url(object.key.as_str())).collect();
             let path = address.path.split('?').next().unwrap_or_default();
-            let hint = near(path, pages.iter().map(String::as_str)).map(|page| format!("a page with a similar address exists: `{page}`"));
+            let hint =
+                near(path, pages.iter().map(String::as_str)).map(|page| format!("a page with a similar address exists: `{page}`"));
             let hint = hint.or_else(|| Some(format!("nothing is stored under `{key}`")));
             let _ = options;
             Some(Diagnostic::error("broken-link", format!("`{}` leads nowhere", address.path)).maybe_hint(hint))
@@ -197,7 +217,10 @@ fn place(complaint: &Diagnostic, link: &str, page: &Page, sources: &Sources) -> 
     let mut places: Vec<(SourcePath, Span)> =
         markdown::find_links(body, link).into_iter().map(|span| (page.path.clone(), span.shift(page.body))).collect();
     if places.is_empty() {
-        places = written(&format!("\"{link}\""), page, sources).into_iter().map(|(path, span)| (path, Span::new(span.start + 1, span.end - 1))).collect();
+        places = written(&format!("\"{link}\""), page, sources)
+            .into_iter()
+            .map(|(path, span)| (path, Span::new(span.start + 1, span.end - 1)))
+            .collect();
     }
     // A link to another source was written with that source's name, but with this fragment.
     if let (true, Some((_, fragment))) = (places.is_empty(), link.split_once('#')) {
@@ -228,7 +251,9 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_a_browser_reads_them() {
-        let read = |link: &str| address(link, "/a/b/", Some("https://x.test")).map(|address| format!("{}#{}", address.path, address.fragment));
+        let read = |link: &str| {
+            address(link, "/a/b/", Some("https://x.test")).map(|address| format!("{}#{}", address.path, address.fragment))
+        };
         for (link, expected) in [
             ("", Some("/a/b/#")),
             ("#x", Some("/a/b/#x")),

@@ -38,7 +38,14 @@ fn options() -> Options {
 
 /// Renders a body. `page_url` answers for links to other sources (`../prices.md`).
 pub(super) fn render(body: &str, highlighter: &Highlighter, page_url: impl Fn(&str) -> Option<String>) -> Rendered {
-    let mut walk = Walk { highlighter, page_url, rendered: Rendered::default(), headings: Vec::new(), ids: BTreeMap::new(), notes: Notes::default() };
+    let mut walk = Walk {
+        highlighter,
+        page_url,
+        rendered: Rendered::default(),
+        headings: Vec::new(),
+        ids: BTreeMap::new(),
+        notes: Notes::default(),
+    };
     let mut parser = Parser::new_ext(body, options());
     let mut events = Vec::with_capacity(body.len() / 16);
     walk.events(&mut parser, None, &mut events);
@@ -123,7 +130,10 @@ impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
                 Event::FootnoteReference(name) => {
                     let number = self.notes.number(&name);
                     out.push(Event::InlineHtml(
-                        format!("<sup class=\"footnote-reference\" id=\"fnref-{number}\"><a href=\"#fn-{number}\">{number}</a></sup>").into(),
+                        format!(
+                            "<sup class=\"footnote-reference\" id=\"fnref-{number}\"><a href=\"#fn-{number}\">{number}</a></sup>"
+                        )
+                        .into(),
                     ));
                 }
                 Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
@@ -150,7 +160,14 @@ impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
         }
     }
 
-    fn heading<'a>(&mut self, level: HeadingLevel, id: Option<CowStr<'a>>, classes: &[CowStr<'a>], inner: Vec<Event<'a>>, out: &mut Vec<Event<'a>>) {
+    fn heading<'a>(
+        &mut self,
+        level: HeadingLevel,
+        id: Option<CowStr<'a>>,
+        classes: &[CowStr<'a>],
+        inner: Vec<Event<'a>>,
+        out: &mut Vec<Event<'a>>,
+    ) {
         let title = plain_text(&inner);
         let wanted = id.map_or_else(|| slug(&title), |id| id.to_string());
         let id = self.unique(wanted);
@@ -163,7 +180,9 @@ impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
         // The title of the page itself needs no link to itself.
         if level != HeadingLevel::H1 {
             let label = escape(&title);
-            out.push(Event::InlineHtml(format!(" <a class=\"anchor\" href=\"#{}\" aria-label=\"Link to “{label}”\">#</a>", escape(&id)).into()));
+            out.push(Event::InlineHtml(
+                format!(" <a class=\"anchor\" href=\"#{}\" aria-label=\"Link to “{label}”\">#</a>", escape(&id)).into(),
+            ));
         }
         out.push(Event::InlineHtml(format!("</{level}>\n").into()));
         self.headings.push(Entry { level: level as u8, id, title, children: Vec::new() });
@@ -295,7 +314,8 @@ mod tests {
 
     #[test]
     fn the_extensions_are_on() {
-        let rendered = rendered("a | b\n--|--\n1 | 2\n\n~~gone~~\n\n- [x] done\n\nsee[^1] and[^b]\n\n[^b]: *second*\n[^1]: first\n");
+        let rendered =
+            rendered("a | b\n--|--\n1 | 2\n\n~~gone~~\n\n- [x] done\n\nsee[^1] and[^b]\n\n[^b]: *second*\n[^1]: first\n");
         insta::assert_snapshot!(rendered.html, @r##"
         <table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>
         <tr><td>1</td><td>2</td></tr>

@@ -206,7 +206,8 @@ fn classify(sources: &Sources, problems: &mut Vec<Diagnostic>) -> (Vec<SourcePat
     }
     if pages.is_empty() && problems.is_empty() {
         problems.push(
-            Diagnostic::error("no-pages", "there is no page under `site/`").hint("write one: `site/index.md` becomes the home page"),
+            Diagnostic::error("no-pages", "there is no page under `site/`")
+                .hint("write one: `site/index.md` becomes the home page"),
         );
     }
     (pages, files)
@@ -285,7 +286,8 @@ fn is_asset(problem: &Diagnostic) -> bool {
 
 /// The page's template, filled.
 fn fill(page: &Page, view: &Value, environment: &minijinja::Environment<'_>, sources: &Sources) -> Result<String, Diagnostic> {
-    let (name, span) = page.front_matter.template.as_ref().map_or(("page.html", Span::default()), |(name, span)| (name.as_str(), *span));
+    let (name, span) =
+        page.front_matter.template.as_ref().map_or(("page.html", Span::default()), |(name, span)| (name.as_str(), *span));
     let template = environment.get_template(name).map_err(|_| {
         let known: Vec<&str> = environment.templates().map(|(name, _)| name).collect();
         let hint = match near(name, known.iter().copied()) {
@@ -374,9 +376,13 @@ fn redirects(pages: &[Arc<Page>], keys: &Keys, problems: &mut Vec<Diagnostic>) -
             }
             let from = crate::release::encode_path(alias);
             let object = alias.trim_start_matches('/');
-            let index = format!("{}index.html", if object.is_empty() { String::new() } else { format!("{}/", object.trim_end_matches('/')) });
+            let index = format!(
+                "{}index.html",
+                if object.is_empty() { String::new() } else { format!("{}/", object.trim_end_matches('/')) }
+            );
             if let Some(other) = keys.taken.get(object).or_else(|| keys.taken.get(&index)) {
-                problems.push(complaint(format!("`{alias}` cannot be an alias: `{other}` is there"), "remove the alias, or the page"));
+                problems
+                    .push(complaint(format!("`{alias}` cannot be an alias: `{other}` is there"), "remove the alias, or the page"));
             } else if let Some(other) = redirects.insert(from, page.url.clone()) {
                 problems.push(complaint(format!("`{alias}` is an alias of `{other}` already"), "an alias leads to one page"));
             }

@@ -5,7 +5,6 @@ use super::page::FIELDS;
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near};
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter};
-use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -59,9 +58,7 @@ pub(super) fn environment<'s>(sources: &'s Sources, globals: Globals, problems: 
     let (assets, parts) = (Arc::clone(&globals.assets), globals.parts.clone());
     environment.add_function("asset", move |name: &str| find(&assets, &parts, name).map(|asset| asset.url.clone()));
     let (assets, parts) = (Arc::clone(&globals.assets), globals.parts);
-    environment.add_function("asset_integrity", move |name: &str| {
-        find(&assets, &parts, name).map(|asset| asset.integrity.clone())
-    });
+    environment.add_function("asset_integrity", move |name: &str| find(&assets, &parts, name).map(|asset| asset.integrity.clone()));
     environment.add_global("site", globals.site);
     environment.add_global("statuses", globals.statuses);
     environment.add_global("pages", globals.pages);
@@ -187,7 +184,12 @@ fn undefined(expression: &str, page: &Value, environment: &Environment<'_>) -> (
         "page" => page.clone(),
         name => match environment.globals().find(|(known, _)| *known == name) {
             Some((_, value)) => value,
-            None => return (parts[0].to_owned(), near(parts[0], top).map(|name| format!("a variable with a similar name exists: `{name}`"))),
+            None => {
+                return (
+                    parts[0].to_owned(),
+                    near(parts[0], top).map(|name| format!("a variable with a similar name exists: `{name}`")),
+                );
+            }
         },
     };
     for (at, part) in parts.iter().enumerate().skip(1) {
@@ -200,7 +202,8 @@ fn undefined(expression: &str, page: &Value, environment: &Environment<'_>) -> (
                     _ => value.try_iter().map(|keys| keys.map(|key| key.to_string()).collect()).unwrap_or_default(),
                 };
                 let prefix = parts[..at].join(".");
-                let hint = near(part, keys.iter().map(String::as_str)).map(|near| format!("a variable with a similar name exists: `{prefix}.{near}`"));
+                let hint = near(part, keys.iter().map(String::as_str))
+                    .map(|near| format!("a variable with a similar name exists: `{prefix}.{near}`"));
                 return (name, hint);
             }
         }

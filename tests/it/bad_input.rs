@@ -14,7 +14,13 @@ fn every_kind_of_mistake_is_found_in_one_run() {
         .file("site/assets/a.js", "let a = 1;\nlet b = ;\n")
         .file("functions/f.js", "function handler(event) {\n  return event.request\n");
     let places = project.qdn(&["check", "--json"]).ended(1).places();
-    for expected in ["unknown-key qdn.toml:3:2", "unknown-key site/front.md:2:1", "date site/date.md:2:8", "broken-link site/link.md:1:5", "template-syntax templates/broken.html:1:"] {
+    for expected in [
+        "unknown-key qdn.toml:3:2",
+        "unknown-key site/front.md:2:1",
+        "date site/date.md:2:8",
+        "broken-link site/link.md:1:5",
+        "template-syntax templates/broken.html:1:",
+    ] {
         assert!(places.iter().any(|place| place.starts_with(expected)), "{expected} in {places:#?}");
     }
     for file in ["site/assets/a.css:2:", "site/assets/a.js:2:", "functions/f.js:"] {
@@ -44,7 +50,7 @@ fn an_unknown_template_variable_is_named_with_its_neighbour() {
     let project = Project::new()
         .file("qdn.toml", "[site]\nphone = \"1\"\n")
         .file("templates/base.html", "<title>{% block t %}{% endblock %}</title>\n{% include \"part.html\" %}")
-        .file("templates/part.html", "<p>\n{{ site.fone }}</p>")
+        .file("templates/part.html", "<p>\n{{ site.phoen }}</p>")
         .file("templates/page.html", "{% extends \"base.html\" %}{% block t %}{{ page.tilte }}{% endblock %}");
     let run = project.qdn(&["check", "--json"]).ended(1);
     assert_eq!(run.places(), ["undefined templates/page.html:1:42"]);
@@ -71,10 +77,19 @@ fn unknown_assets_templates_and_parents_are_named() {
         "{}",
         run.stdout
     );
-    let hints: Vec<_> = run.json()["diagnostics"].as_array().expect("rows").iter().map(|row| row["hint"].as_str().unwrap_or("").to_owned()).collect();
+    let hints: Vec<_> = run.json()["diagnostics"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["hint"].as_str().unwrap_or("").to_owned())
+        .collect();
     assert_eq!(
         hints,
-        ["a template with a similar name exists: `child.html`", "a template with a similar name exists: `base.html`", "an asset with a similar name exists: `css/site.css`"]
+        [
+            "a template with a similar name exists: `child.html`",
+            "a template with a similar name exists: `base.html`",
+            "an asset with a similar name exists: `css/site.css`"
+        ]
     );
 }
 
@@ -135,7 +150,11 @@ fn odd_names_are_decided() {
         .file("site/café.md", "# Café\n[there](/a%20b/)")
         .file("site/static/price list.pdf", "%PDF");
     project.qdn(&["build"]).ended(0);
-    assert!(project.exists("dist/site/a b/index.html") && project.exists("dist/site/café/index.html") && project.exists("dist/site/price list.pdf"));
+    assert!(
+        project.exists("dist/site/a b/index.html")
+            && project.exists("dist/site/café/index.html")
+            && project.exists("dist/site/price list.pdf")
+    );
     for name in ["a#b.md", "a?b.md", "100%.md"] {
         let project = Project::new().file(&format!("site/{name}"), "# X");
         let run = project.qdn(&["check", "--json"]).ended(1);
@@ -198,7 +217,11 @@ fn an_inline_script_is_allowed_by_its_hash() {
     let project = Project::new().file("templates/page.html", format!("{PAGE}<script>let a = 1</script><style>p {{}}</style>"));
     project.qdn(&["build"]).ended(0);
     let manifest = project.read("dist/manifest.json");
-    assert!(manifest.contains("script-src 'self' 'sha256-") && manifest.contains("style-src 'self' 'sha256-") && !manifest.contains("unsafe"));
+    assert!(
+        manifest.contains("script-src 'self' 'sha256-")
+            && manifest.contains("style-src 'self' 'sha256-")
+            && !manifest.contains("unsafe")
+    );
 }
 
 #[test]
@@ -216,7 +239,11 @@ fn aliases_need_someone_to_answer_them() {
     assert!(project.read("dist/functions/f.js").contains("/older.html"));
     project.write("site/other.md", "---\naliases: [/old/, no, /new/]\n---\n");
     let places = project.qdn(&["check", "--json"]).ended(1).places();
-    assert_eq!(places, ["alias site/new.md:3:11", "alias site/other.md:2:18", "alias site/other.md:2:22"], "twice, no path, a page's own address");
+    assert_eq!(
+        places,
+        ["alias site/other.md:2:11", "alias site/other.md:2:18", "alias site/other.md:2:22"],
+        "twice, no path, a page's own address"
+    );
 }
 
 #[test]

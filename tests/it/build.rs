@@ -24,15 +24,24 @@ fn pages_assets_and_files_go_where_the_contract_says() {
     for field in ["version", "pages", "assets", "functions", "written", "unchanged", "removed", "bytes", "milliseconds"] {
         assert!(document[field].is_u64(), "{field} in {document}");
     }
-    assert_eq!((document["version"].as_u64(), document["pages"].as_u64(), document["assets"].as_u64()), (Some(1), Some(5), Some(1)));
+    assert_eq!(
+        (document["version"].as_u64(), document["pages"].as_u64(), document["assets"].as_u64()),
+        (Some(1), Some(5), Some(1))
+    );
     let mut names: Vec<String> = project.tree("dist").into_iter().map(|(path, _)| path.display().to_string()).collect();
     let css = names.iter().position(|name| name.starts_with("site/assets/css/site.")).expect("the asset");
     assert!(names.remove(css).ends_with(".css"));
     assert_eq!(
         names,
         [
-            "manifest.json", "site/404.html", "site/a/b/index.html", "site/a/c/index.html", "site/favicon.ico", "site/index.html",
-            "site/plain/index.html", "site/robots.txt",
+            "manifest.json",
+            "site/404.html",
+            "site/a/b/index.html",
+            "site/a/c/index.html",
+            "site/favicon.ico",
+            "site/index.html",
+            "site/plain/index.html",
+            "site/robots.txt",
         ]
     );
 }
@@ -41,7 +50,11 @@ fn pages_assets_and_files_go_where_the_contract_says() {
 fn only_what_changed_is_written() {
     let project = Project::new().file("site/a.md", "# A").file("site/b.md", "# B");
     project.qdn(&["build"]).ended(0);
-    let (a, b, manifest) = (project.path().join("dist/site/a/index.html"), project.path().join("dist/site/b/index.html"), project.path().join("dist/manifest.json"));
+    let (a, b, manifest) = (
+        project.path().join("dist/site/a/index.html"),
+        project.path().join("dist/site/b/index.html"),
+        project.path().join("dist/manifest.json"),
+    );
     let before = (modified(&a), modified(&b), modified(&manifest));
     let again = project.qdn(&["build", "--json"]).ended(0).json();
     assert_eq!((again["written"].as_u64(), again["removed"].as_u64()), (Some(0), Some(0)));
@@ -111,7 +124,9 @@ fn the_same_sources_make_the_same_bytes() {
     let site = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> = ["site", "templates", "functions"]
         .into_iter()
-        .flat_map(|folder| tree(&site.join(folder)).into_iter().map(move |(path, bytes)| (format!("{folder}/{}", path.display()), bytes)))
+        .flat_map(|folder| {
+            tree(&site.join(folder)).into_iter().map(move |(path, bytes)| (format!("{folder}/{}", path.display()), bytes))
+        })
         .collect();
     files.push(("qdn.toml".to_owned(), fs::read(site.join("qdn.toml")).expect("qdn.toml")));
     let (one, two) = (Project::empty(), Project::empty());
@@ -128,7 +143,8 @@ fn the_same_sources_make_the_same_bytes() {
         .output()
         .expect("the program starts");
     assert!(output.status.success());
-    let (left, right): (BTreeMap<_, _>, BTreeMap<_, _>) = (one.tree("dist").into_iter().collect(), two.tree("dist").into_iter().collect());
+    let (left, right): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (one.tree("dist").into_iter().collect(), two.tree("dist").into_iter().collect());
     assert!(left.len() > 10, "the real site is built");
     assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
     for (path, bytes) in &left {
@@ -238,9 +254,17 @@ fn careless_png() -> Vec<u8> {
         a = (a + u32::from(*byte)) % 65521;
         b = (b + a) % 65521;
     }
-    let stored = [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &pixels, &(b << 16 | a).to_be_bytes()].concat();
+    let stored =
+        [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &pixels, &(b << 16 | a).to_be_bytes()].concat();
     let header = [&8u32.to_be_bytes()[..], &8u32.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
-    [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"tEXt", b"Comment\0made carelessly"), chunk(b"IDAT", &stored), chunk(b"IEND", b"")].concat()
+    [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"tEXt", b"Comment\0made carelessly"),
+        chunk(b"IDAT", &stored),
+        chunk(b"IEND", b""),
+    ]
+    .concat()
 }
 
 #[test]

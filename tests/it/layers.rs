@@ -22,7 +22,18 @@ const TABLE: &[(&str, &[&str], &str)] = &[
 ];
 
 /// What only a rim may name: disk, environment, clock, network, threads that wait.
-const EFFECTS: &[&str] = &["std::fs", "std::env::", "std::net::Tcp", "std::net::Udp", "std::process", "SystemTime", "Instant::now", "tokio::", "println!", "eprintln!"];
+const EFFECTS: &[&str] = &[
+    "std::fs",
+    "std::env::",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::process",
+    "SystemTime",
+    "Instant::now",
+    "tokio::",
+    "println!",
+    "eprintln!",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -101,7 +112,16 @@ fn the_pure_modules_touch_nothing() {
 
 #[test]
 fn each_heavy_crate_is_named_in_one_place() {
-    let homes = [("swc_core::", "script/"), ("lightningcss::", "site/css.rs"), ("html5gum::", "site/html.rs"), ("syntect::", "site/highlight.rs"), ("notify::", "disk/watch.rs"), ("rquickjs::", "edge/emulator/"), ("saphyr::", "source/table.rs"), ("annotate_snippets::", "source/diagnostic.rs")];
+    let homes = [
+        ("swc_core::", "script/"),
+        ("lightningcss::", "site/css.rs"),
+        ("html5gum::", "site/html.rs"),
+        ("syntect::", "site/highlight.rs"),
+        ("notify::", "disk/watch.rs"),
+        ("rquickjs::", "edge/emulator/"),
+        ("saphyr::", "source/table.rs"),
+        ("annotate_snippets::", "source/diagnostic.rs"),
+    ];
     for (_, path, text) in sources() {
         let path = path.to_string_lossy().into_owned();
         for (name, home) in homes {
@@ -113,7 +133,11 @@ fn each_heavy_crate_is_named_in_one_place() {
 #[test]
 fn features_are_decided_in_one_file() {
     for (_, path, text) in sources() {
-        assert!(path == Path::new("lib.rs") || !text.contains("cfg(feature"), "{}: `cfg(feature …)` belongs to lib.rs", path.display());
+        assert!(
+            path == Path::new("lib.rs") || !text.contains("cfg(feature"),
+            "{}: `cfg(feature …)` belongs to lib.rs",
+            path.display()
+        );
     }
 }
 
@@ -122,7 +146,10 @@ fn the_page_on_the_architecture_has_the_same_table() {
     let page = fs::read_to_string(root().join("docs/architecture.md")).expect("docs/architecture.md");
     for (module, may, kind) in TABLE {
         let uses = if may.is_empty() { "–".to_owned() } else { may.join(", ") };
-        let row = page.lines().find(|line| line.starts_with(&format!("| `{module}` |"))).unwrap_or_else(|| panic!("no row for `{module}`"));
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{module}` |")))
+            .unwrap_or_else(|| panic!("no row for `{module}`"));
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         assert_eq!((cells[3], cells[4]), (uses.as_str(), *kind), "`{module}` in docs/architecture.md");
     }

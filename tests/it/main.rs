@@ -1,5 +1,7 @@
 //! Everything that is tested from outside: one binary, because each one links swc anew.
 
+#![allow(clippy::disallowed_methods, reason = "tests look at the world from outside")]
+
 mod bad_input;
 mod build;
 mod cli;

@@ -90,7 +90,10 @@ impl Answer {
 
     #[track_caller]
     fn header(&self, name: &str) -> &str {
-        self.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or_else(|| panic!("no {name} in {}", self.head))
+        self.head
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}: ")))
+            .unwrap_or_else(|| panic!("no {name} in {}", self.head))
     }
 }
 
@@ -105,12 +108,17 @@ fn our_site_is_served_through_its_own_function() {
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
     }
     assert_eq!(preview.get("/book/anything").status, 200);
-    assert_eq!(preview.get("/trackx").status, 404);
+    assert_eq!(preview.get("/trackx/").status, 404);
     let home = preview.get("/");
     assert!(home.header("content-security-policy").contains("script-src 'self';") && !home.head.contains("unsafe"));
     assert!(home.body.contains("/_qdn/live.js"));
     assert_eq!(home.body.len().to_string(), home.header("content-length"));
-    let css = home.body.split("href=\"").find(|part| part.starts_with("/assets/css/")).and_then(|part| part.split('"').next()).expect("a style sheet");
+    let css = home
+        .body
+        .split("href=\"")
+        .find(|part| part.starts_with("/assets/css/"))
+        .and_then(|part| part.split('"').next())
+        .expect("a style sheet");
     let sheet = preview.get(css);
     assert_eq!((sheet.status, sheet.header("cache-control")), (200, "public, max-age=31536000, immutable"));
     let map = preview.get(sheet.header("sourcemap"));
@@ -125,7 +133,10 @@ fn the_inspector_says_what_the_function_did() {
     let route = preview.get("/_qdn/route?url=/track/abc");
     let document: serde_json::Value = serde_json::from_str(&route.body).expect("JSON");
     assert_eq!(document["function"]["result"]["request"]["uri"], "/track/index.html");
-    assert_eq!((document["answer"]["status"].as_u64(), document["answer"]["object"].as_str()), (Some(200), Some("track/index.html")));
+    assert_eq!(
+        (document["answer"]["status"].as_u64(), document["answer"]["object"].as_str()),
+        (Some(200), Some("track/index.html"))
+    );
     assert!(document["function"]["utilization"].as_u64().is_some_and(|used| used <= 100));
 }
 
@@ -156,7 +167,8 @@ fn it_answers_as_a_cache_behaviour_that_only_reads() {
     assert_eq!(missing.status, 404);
     assert!(missing.body.contains("Nothing here"));
     let tag = preview.get("/").header("etag").replace("w/", "W/");
-    let fresh = preview.ask(&format!("GET / HTTP/1.1\r\nHost: localhost:PORT\r\nIf-None-Match: {tag}\r\nConnection: close\r\n\r\n"));
+    let fresh =
+        preview.ask(&format!("GET / HTTP/1.1\r\nHost: localhost:PORT\r\nIf-None-Match: {tag}\r\nConnection: close\r\n\r\n"));
     assert_eq!((fresh.status, fresh.body.as_str()), (304, ""));
     let api = preview.get("/api/v1/jobs");
     assert_eq!((api.status, api.header("content-type")), (404, "application/problem+json"));

@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// The smallest page template.
-pub(crate) const PAGE: &str = "<!doctype html><html><head><title>{{ page.title }}</title></head><body>{{ page.content }}</body></html>";
+pub(crate) const PAGE: &str =
+    "<!doctype html><html><head><title>{{ page.title }}</title></head><body>{{ page.content }}</body></html>";
 
 #[must_use]
 pub(crate) struct Project {
@@ -109,7 +110,8 @@ impl Run {
     /// stdout as one JSON document.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr))
     }
 
     /// `rule file:line:column` of every diagnostic.

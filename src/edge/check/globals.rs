@@ -126,7 +126,7 @@ impl Visit for Defined<'_> {
     }
 
     fn visit_bin_expr(&mut self, node: &crate::script::ast::BinExpr) {
-        if matches!(&*node.op.as_str(), "&&" | "||" | "??") {
+        if matches!(node.op.as_str(), "&&" | "||" | "??") {
             self.test(&node.left);
         }
         node.visit_children_with(self);

@@ -139,7 +139,11 @@ fn look(sources: &Sources, options: &Options<'_>, checked: &mut Checked) -> Resu
         }
     }
     let externals = options.runtime.importable();
-    let graph = script::graph(sources, &[entry.clone()], &script::Options { virtual_modules: options.virtual_modules, externals })?;
+    let graph = script::graph(
+        sources,
+        std::slice::from_ref(&entry),
+        &script::Options { virtual_modules: options.virtual_modules, externals },
+    )?;
     if checked.form == Form::Module {
         let odd = graph.modules().any(uri::thinks_of_odd_paths);
         for parsed in graph.modules() {
@@ -236,8 +240,15 @@ impl Scene<'_> {
     }
 }
 
-/// Complaints of the compiler's that have a number of their own here, each with a place and a hint.
-pub(super) fn settled(mut problem: Diagnostic, entry: &SourcePath) -> Diagnostic {
+/// A complaint of the compiler's, as one of ours: with our number for it, and with a place.
+fn settled(problem: Diagnostic, entry: &SourcePath) -> Diagnostic {
+    let mut problem = renamed(problem);
+    problem.place.get_or_insert_with(|| (entry.clone(), Span::default()));
+    problem
+}
+
+/// Complaints of the compiler's that have a number of their own here.
+fn renamed(mut problem: Diagnostic) -> Diagnostic {
     problem.rule = match problem.rule {
         "no-handler" => "CFF001",
         "redeclared" if problem.message.contains("`handler`") => "CFF003",
@@ -246,6 +257,8 @@ pub(super) fn settled(mut problem: Diagnostic, entry: &SourcePath) -> Diagnostic
         "syntax" if problem.message.contains("HTML") => "CFF019",
         rule => rule,
     };
-    problem.place.get_or_insert_with(|| (entry.clone(), Span::default()));
     problem
 }
+
+#[cfg(test)]
+mod tests;

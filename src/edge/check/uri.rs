@@ -273,7 +273,7 @@ impl Visit for Paths<'_, '_> {
                 Expr::Ident(name) if is_decoder(name) && self.scene.parsed.is_global(name) => {
                     let literal = node.args.first().is_none_or(|argument| matches!(&*argument.expr, Expr::Lit(Lit::Str(_))));
                     if !literal {
-                        self.decoder(&name.sym.to_string(), name.span);
+                        self.decoder(&name.sym, name.span);
                     }
                 }
                 _ => {}
@@ -288,7 +288,7 @@ impl Visit for Paths<'_, '_> {
             && is_decoder(name)
             && self.scene.parsed.is_global(name)
         {
-            self.decoder(&name.sym.to_string(), name.span);
+            self.decoder(&name.sym, name.span);
         }
         node.visit_children_with(self);
     }

@@ -118,6 +118,8 @@ impl Grammar<'_> {
         let lowered = match rule {
             "CFF010" => message.contains("`const`") || message.contains("`let`") || message.contains("`_`"),
             "CFF004" | "CFF005" | "CFF030" | "CFF031" => true,
+            // Rewritten as if it were `for … of`, it would no longer wait.
+            "CFF015" => !message.contains("await"),
             rule => ("CFF011"..="CFF018").contains(&rule) || message.contains("new.target"),
         };
         self.found.push(Refusal {
@@ -474,7 +476,7 @@ impl Visit for Grammar<'_> {
         self.refuse(
             "CFF015",
             place,
-            "the edge has no `for … of`",
+            if node.is_await { "the edge has no `for await`" } else { "the edge has no `for … of`" },
             "count with an index, or use `forEach`; over an object's keys, `for … in`",
             engine,
         );

@@ -143,8 +143,8 @@ return [helper(event.request.uri), `${o.x}`, (() => 3)(), 2 ** 3, typeof null ??
         .collect();
     let owned = |files: Files<'static>| files.iter().map(|(path, text)| (*path, text.to_string())).collect::<Vec<_>>();
     all.push(owned(super::flat::NAMESPACES));
-    all.push(owned(super::measure::ROUTER));
-    let mut store = owned(super::measure::STORE);
+    all.push(owned(super::samples::ROUTER));
+    let mut store = owned(super::samples::STORE);
     store[0].1 = store[0].1.replace("import cf from 'cloudfront';", STORE);
     store[0].1 =
         store[0].1.replace("rule = JSON.parse(found)", "rule = { uri: found }").replace("JSON.parse(exact)", "({ uri: exact })");
@@ -173,4 +173,28 @@ return [helper(event.request.uri), `${o.x}`, (() => 3)(), 2 ** 3, typeof null ??
         Some(r#"{"log":[],"out":"9dd4e461268c8034f5c8564e155c67a6"}"#),
         "{digest}"
     );
+}
+
+#[test]
+fn what_is_rewritten_means_the_same_to_the_real_engine() {
+    for body in [
+        "const out = []; for (const c of event.request.uri) { out.push(c); } return out;",
+        "const s = event.request.uri; return [...s, ...'bc', ...[1, 2], ...s.split('/'), 3];",
+        "const [a, b] = event.request.uri; const [c, d = 2] = [1]; const { e: { f } = { f: 4 } } = event; return [a, b, c, d, f];",
+        "const calls = []; for (const i of [1, 2, 3]) { calls.push(() => i); } return calls.map(f => f());",
+        "return (function () { const out = []; for (const a of arguments) { out.push(a); } return [out, ...arguments]; })(1, 2);",
+        "const o = []; for (const [k, v] of Object.entries(event.request)) { o.push(k + typeof v); } return o;",
+        "class A { static get x() { return 1; } get y() { return 2; } set y(v) { this.z = v; } } const a = new A(); a.y = 5; return [A.x, a.y, a.z];",
+        "const list = [1, 5, 3]; return [Math.max(...list), Math.max(0, ...list.map(x => x * 2)), new Array(...list)];",
+    ] {
+        let main = format!("export function handler(event) {{ {body} }}");
+        let files: Files<'_> = &[("main.js", &main)];
+        let expected = ordered(&same(files));
+        for minify in [false, true] {
+            let code = script(files, &FunctionOptions { runtime: Runtime::Njs2, lower: true, minify }).code;
+            if let Some(said) = njs(&format!("{code}\n{PRINT}")) {
+                assert_eq!(said, expected, "{code}");
+            }
+        }
+    }
 }

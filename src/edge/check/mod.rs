@@ -130,13 +130,21 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
     );
     let bundle = match read {
         Ok(graph) => {
+            let all: Vec<&Module> = graph.modules().map(Parsed::module).collect();
             for module in graph.modules() {
                 let path = module.path();
                 let written = match options.virtual_modules.get(path.as_str()) {
                     Some(text) => Some(text.as_str()),
                     None => sources.text(path.as_str()),
                 };
-                diagnostics.extend(module_problems(module, written.unwrap_or_default(), form, module.path() == entry, options));
+                diagnostics.extend(module_problems(
+                    module,
+                    written.unwrap_or_default(),
+                    form,
+                    module.path() == entry,
+                    options,
+                    &all,
+                ));
             }
             if form == Form::Script {
                 diagnostics.extend(bundle::as_it_stands(text, entry));
@@ -144,7 +152,7 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
             bundle::assemble(&graph, sources, entry, form, options, &mut diagnostics)
         }
         Err(problems) => {
-            diagnostics.extend(module_problems(&parsed, text, form, true, options));
+            diagnostics.extend(module_problems(&parsed, text, form, true, options, &[parsed.module()]));
             // What a script cannot import has been said, in words of the edge.
             let problems = problems.into_iter().filter(|problem| form == Form::Module || problem.rule != "unresolved-import");
             diagnostics.extend(problems.filter_map(|problem| syntax::unresolved(problem, options.runtime)));
@@ -164,7 +172,14 @@ fn externals(runtime: Runtime, form: Form) -> &'static [&'static str] {
 }
 
 /// What is wrong with one file: its syntax, and what it does.
-fn module_problems(parsed: &Parsed, text: &str, form: Form, is_entry: bool, options: &Options<'_>) -> Vec<Diagnostic> {
+fn module_problems(
+    parsed: &Parsed,
+    text: &str,
+    form: Form,
+    is_entry: bool,
+    options: &Options<'_>,
+    all: &[&Module],
+) -> Vec<Diagnostic> {
     let (refused, _) = refusals(parsed, text, options.runtime);
     let mut problems: Vec<Diagnostic> = refused
         .iter()
@@ -183,7 +198,7 @@ fn module_problems(parsed: &Parsed, text: &str, form: Form, is_entry: bool, opti
     builtins::check(&mut findings, form);
     headers::check(&mut findings);
     response::check(&mut findings);
-    path::check(&mut findings);
+    path::check(&mut findings, all);
     guard::check(&mut findings);
     store::check(&mut findings);
     patterns::check(&mut findings);

@@ -4,17 +4,20 @@ use super::findings::Findings;
 use super::model::{Model, bare, member_name, property};
 use super::shape::{Origin, Shape, Table};
 use crate::script::ast::{
-    AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, CallExpr, Callee, Expr, IfStmt, Lit, MemberExpr, ObjectLit, Regex,
-    SimpleAssignTarget, Str, TplElement,
+    AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, CallExpr, Callee, Expr, IfStmt, Lit, MemberExpr, Module, ObjectLit,
+    Regex, SimpleAssignTarget, Str, TplElement,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
 use std::rc::Rc;
 
-pub(super) fn check(findings: &mut Findings<'_, '_>) {
+/// `all` are the modules of the function: what one of them takes care of, the others need not.
+pub(super) fn check(findings: &mut Findings<'_, '_>, all: &[&Module]) {
     let module = findings.model.parsed.module();
     let mut habits = Habits { model: findings.model, odd_paths: false, query_tested: false, index: false };
-    module.visit_with(&mut habits);
+    for module in all {
+        module.visit_with(&mut habits);
+    }
     let Habits { odd_paths, query_tested, index, .. } = habits;
     module.visit_with(&mut Paths { findings, odd_paths, query_tested, index, prefix: false });
 }
@@ -55,7 +58,7 @@ impl Visit for Habits<'_, '_> {
 
     fn visit_regex(&mut self, node: &Regex) {
         let plain = node.exp.replace("\\/", "/").to_lowercase();
-        let repeated = ["/+", "/{2", "[/]+", "/)+", "//"].into_iter().any(|sign| plain.contains(sign));
+        let repeated = ["/+", "/{2", "[/]+", "/)+", "//", "/[/"].into_iter().any(|sign| plain.contains(sign));
         self.odd_paths |= repeated || plain.contains("\\.\\.") || plain.contains("\\.{2") || plain.contains("%2");
     }
 

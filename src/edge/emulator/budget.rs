@@ -3,14 +3,12 @@
 use crate::edge::outcome::RunError;
 use std::cell::Cell;
 
-/// Calls and jumps between two calls of the engine's interrupt handler.
-pub(super) const TICK: u32 = 10_000;
-
-/// Calls and jumps that are called 100 %. CloudFront does not publish its limit; it is said to be about
+/// Turns of a loop that are called 100 %. CloudFront does not publish its limit; it is said to be about
 /// a millisecond, and njs does some ten thousand turns of an ordinary loop in one.
 const FULL: u32 = 10_000;
 
-/// Ticks after which a run is stopped: twenty times the budget is past any doubt about the estimate.
+/// Ticks after which a run is stopped. The engine ticks once in ten thousand calls and jumps, a turn of a loop being
+/// two of them: ten times the budget is past any doubt about the estimate.
 const LIMIT: u32 = 20;
 
 /// The counter of one run.
@@ -23,7 +21,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Called by the engine for every [`TICK`] calls and jumps; `true` stops it.
+    /// Called by the engine once in ten thousand calls and jumps; `true` stops it.
     pub(super) fn tick(&self) -> bool {
         if self.probing.get() {
             return true;
@@ -35,7 +33,7 @@ impl Budget {
         self.exceeded.get()
     }
 
-    /// Work that is done outside of the engine, in calls and jumps it is worth.
+    /// Work that is done outside of the engine, in turns of a loop that it is worth.
     pub(super) fn spend(&self, units: usize) {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         self.extra.set(self.extra.get().saturating_add(units));
@@ -59,14 +57,14 @@ impl Budget {
         self.exceeded.get()
     }
 
-    /// Everything counted, of which `left` calls and jumps were found unused in the last tick.
-    pub(super) fn spent(&self, left: u32) -> u32 {
-        let ticks = self.ticks.get().saturating_mul(TICK);
-        ticks.saturating_add(TICK.saturating_sub(left)).saturating_add(self.extra.get())
+    /// Everything counted, in turns of a loop: a tick is `whole` of them, and `left` were found unused in the last.
+    pub(super) fn spent(&self, whole: u32, left: u32) -> u32 {
+        let ticks = self.ticks.get().saturating_mul(whole);
+        ticks.saturating_add(whole.saturating_sub(left)).saturating_add(self.extra.get())
     }
 }
 
-/// Calls and jumps in percent: never nothing, never more than everything.
+/// Turns of a loop in percent: never nothing, never more than everything.
 pub(super) fn percent(units: u32) -> u8 {
     u8::try_from(u64::from(units).saturating_mul(100).div_ceil(u64::from(FULL)).clamp(1, 100)).unwrap_or(100)
 }

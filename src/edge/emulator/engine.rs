@@ -38,6 +38,8 @@ pub(super) struct Engine {
     rejections: Rejections,
     budget: Rc<Budget>,
     traces: Rc<Traces>,
+    /// The turns of a loop in one tick.
+    tick: u32,
     context: Context,
 }
 
@@ -98,7 +100,12 @@ impl Engine {
             })
         });
         let (world, script, imports, turn) = made?;
-        Ok(Self { world, script, imports, turn, rejections, budget, traces, context })
+        let mut made = Self { world, script, imports, turn, rejections, budget, traces, tick: 0, context };
+        made.tick = made.context.with(|ctx| {
+            made.left_of_tick(&ctx);
+            made.left_of_tick(&ctx)
+        });
+        Ok(made)
     }
 
     fn outcome(&self, event: &Event, idle: u32) -> Outcome {
@@ -114,7 +121,7 @@ impl Engine {
                 returned = Err(budget::exceeded());
             }
             let left = if self.budget.is_exceeded() { 0 } else { self.left_of_tick(&ctx) };
-            (returned, self.budget.spent(left))
+            (returned, self.budget.spent(self.tick, left))
         });
         let mut outcome = Outcome {
             utilization: if self.budget.is_exceeded() { 100 } else { budget::percent(spent.saturating_sub(idle)) },
@@ -213,14 +220,14 @@ impl Engine {
         }
     }
 
-    /// How many calls and jumps are missing to the next tick: made, and counted. The next tick is a whole one.
+    /// How many turns of a loop are missing to the next tick: made, and counted. The next tick is a whole one.
     ///
     /// The engine asks its handler once in ten thousand, too coarsely to tell one small function from another.
     fn left_of_tick(&self, ctx: &Ctx<'_>) -> u32 {
         self.budget.probe();
         let Ok(turn) = self.turn.clone().restore(ctx) else { return 0 };
         let mut left = 0;
-        while left < budget::TICK && turn.call::<_, ()>(()).is_ok() {
+        while left < MOST && turn.call::<_, ()>(()).is_ok() {
             left += STEP;
         }
         ctx.catch();
@@ -230,6 +237,9 @@ impl Engine {
 
 /// Turns of the loop for one call of [`Engine::left_of_tick`]; its answer is as exact as that.
 const STEP: u32 = 50;
+
+/// More turns than any tick has: the engine ticks once in ten thousand calls and jumps.
+const MOST: u32 = 20_000;
 
 /// What an engine counts for a function that does nothing: taking the event in, and finding the handler.
 fn idle(runtime: Runtime) -> u32 {
@@ -241,7 +251,7 @@ fn idle(runtime: Runtime) -> u32 {
             engine.left_of_tick(&ctx);
             engine.budget.begin();
             let _ = engine.call(&ctx, &event);
-            engine.budget.spent(engine.left_of_tick(&ctx)).saturating_sub(1)
+            engine.budget.spent(engine.tick, engine.left_of_tick(&ctx))
         })
     })
 }

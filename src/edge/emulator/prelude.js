@@ -30,6 +30,7 @@
   const construct = Reflect.construct;
   const ownKeys = Reflect.ownKeys;
   const drop = Reflect.deleteProperty;
+  const own = Function.prototype.call.bind(Object.prototype.hasOwnProperty);
   const hide = (object, name, value) =>
     Object.defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
 
@@ -244,7 +245,7 @@
     const names = config.surface[path];
     for (const key of ownKeys(object)) {
       const name = typeof key === 'symbol' ? '@@' + key.description.slice('Symbol.'.length) : key;
-      if (names[name] || name === 'constructor' || name === 'length' || name === 'name' || name === 'prototype') continue;
+      if (own(names, name) || name === 'constructor' || name === 'length' || name === 'name' || name === 'prototype') continue;
       drop(object, key);
     }
   };

@@ -61,8 +61,7 @@ impl Script {
 /// Inside of a function a second `function handler` replaces the first, as it does in njs, where a
 /// module or a strict script would refuse it.
 fn wrap(code: &str, names: &[&str]) -> String {
-    let imports: String = names.iter().enumerate().map(|(at, name)| format!("const {name}=m[{at}];")).collect();
-    // The parameter is read before the script's own names exist, and is hidden from them by their scope.
+    let names = names.join(",");
     let handler = "typeof handler==='undefined'?globalThis.handler:handler";
-    format!("(function(m){{'use strict';{imports}return(function(){{{code}\n;return {handler};}}).call(undefined);}})")
+    format!("(function(){{return(function({names}){{'use strict';{code}\n;return {handler};}}).apply(undefined,arguments[0]);}})")
 }

@@ -610,9 +610,8 @@ impl Visit for Grammar<'_> {
             // One past the slash.
             let start = (place.start + 1 + problem.at).min(place.end);
             let end = (start + problem.length.max(1)).min(place.end);
-            let rule = if problem.newer { "CFF010" } else { "CFF020" };
             self.found.push(Refusal {
-                rule,
+                rule: problem.rule,
                 severity: problem.severity,
                 place: Span::new(start, end),
                 message: problem.message,

@@ -48,6 +48,8 @@ impl Reach<'_> {
     /// A global that is only looked into or called.
     fn used(&mut self, expression: &Expr) {
         match expression {
+            // Object.prototype.hasOwnProperty.call(…): read on the way to a method. What is written is looked at by its root.
+            Expr::Member(MemberExpr { obj, prop: MemberProp::Ident(name), .. }) if &*name.sym == "prototype" => self.used(obj),
             Expr::Ident(name) if self.parsed.is_global(name) => self.found |= matches!(&*name.sym, "globalThis" | "global"),
             other => other.visit_with(self),
         }
@@ -140,6 +142,7 @@ mod tests {
             "let n = 0; function handler(e) { n++; e.request.uri = decodeURIComponent('/a'); return e.request; }",
             "function handler(e) { return Object.keys(e).map(encodeURIComponent).concat(JSON.stringify({a: [Math.max(1, 2)]})); }",
             "function handler(e) { try { x(); } catch (error) { if (error instanceof URIError) return new Date(); } }",
+            "function handler(e) { return Object.prototype.hasOwnProperty.call(e, 'a') ? Array.prototype.slice.call(e) : e; }",
             "function handler(e) { const o = {}; o.a = typeof Map; delete o.a; o['b'] = undefined; return arguments; }",
         ];
         for code in own {
@@ -151,6 +154,8 @@ mod tests {
             "globalThis.x = 1;",
             "global['x'] = 1;",
             "const o = Object; o.x = 1;",
+            "const p = Array.prototype; p.x = 1;",
+            "Object.assign(String.prototype, {});",
             "Object.assign(JSON, {});",
             "[].constructor.x = 1;",
             "delete Math.abs;",

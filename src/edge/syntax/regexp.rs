@@ -15,8 +15,7 @@ pub(super) struct Problem {
     pub(super) message: String,
     pub(super) hint: String,
     pub(super) engine: String,
-    /// Whether runtime 2.0 would take it.
-    pub(super) newer: bool,
+    pub(super) rule: &'static str,
 }
 
 /// What PCRE gives another meaning than JavaScript, where such an escape is the letter itself.
@@ -49,7 +48,7 @@ pub(super) fn problems(pattern: &str, flags: &str, runtime: Runtime) -> Vec<Prob
                 }
             },
             engine: format!("Invalid RegExp flags \"{flags}\""),
-            newer,
+            rule: if newer { "CFF010" } else { "CFF020" },
         });
     }
     let names = names(pattern);
@@ -125,13 +124,13 @@ impl Reader<'_> {
             Runtime::V2 => format!("pcre_compile2(\"{}\") failed: {reason} at \"{}\"", self.pattern, self.rest()),
         };
         let length = self.at.saturating_sub(at);
-        self.problems.push(Problem { at, length, severity, message: message.into(), hint: hint.into(), engine, newer: false });
+        self.problems.push(Problem { at, length, severity, message: message.into(), hint: hint.into(), engine, rule: "CFF020" });
     }
 
     /// Up to the end of the group: the lengths of its alternatives, `None` for one that varies.
     fn alternatives(&mut self, outermost: bool) -> Vec<Length> {
         let mut lengths = Vec::new();
-        let mut length = Some(0);
+        let mut length: Length = Some(0);
         loop {
             match self.peek() {
                 None => break,
@@ -148,7 +147,7 @@ impl Reader<'_> {
                 }
                 Some(_) => {
                     let item = self.item();
-                    length = length.zip(item).map(|(length, item)| length + item);
+                    length = length.zip(item).and_then(|(length, item)| length.checked_add(item));
                 }
             }
         }
@@ -210,7 +209,7 @@ impl Reader<'_> {
                 "quantifier does not follow a repeatable item",
             );
         }
-        length.zip(counted).map(|(length, count)| length * count)
+        length.zip(counted).and_then(|(length, count)| length.checked_mul(count))
     }
 
     fn peek_count(&mut self) -> bool {

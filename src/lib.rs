@@ -10,10 +10,24 @@
 //! Who may use whom is a table in `tests/it/layers.rs`.
 
 #[cfg(feature = "toolchain")]
+pub mod build;
+#[cfg(feature = "toolchain")]
+pub mod cli;
+#[cfg(feature = "toolchain")]
+pub mod config;
+#[cfg(feature = "toolchain")]
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub mod disk;
+#[cfg(feature = "toolchain")]
 pub mod edge;
+pub mod jobs;
+#[cfg(feature = "toolchain")]
+pub mod preview;
 #[cfg(feature = "toolchain")]
 pub mod release;
 #[cfg(feature = "toolchain")]
 pub mod script;
+#[cfg(feature = "toolchain")]
+pub mod site;
 #[cfg(feature = "toolchain")]
 pub mod source;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `qdn`.
+
+fn main() -> std::process::ExitCode {
+    qdn::cli::run()
+}

@@ -55,8 +55,12 @@ pub(super) fn assemble(
                 let script = Script { code, map: String::new(), sizes: BTreeMap::new() };
                 return Some(finished(script, sources, entry, BTreeSet::new(), options, diagnostics));
             }
-            let missing = missing.into_iter().filter(|_| !known).map(|problem| Diagnostic { rule: "CFF001", ..problem });
-            diagnostics.extend(missing.chain(others));
+            let missing: Vec<_> =
+                missing.into_iter().filter(|_| !known).map(|problem| Diagnostic { rule: "CFF001", ..problem }).collect();
+            // What was said of a place already is not said of it again in the linker's words.
+            let places: BTreeSet<_> = diagnostics.iter().filter_map(|problem| problem.place.clone()).collect();
+            let others = others.into_iter().filter(|problem| problem.place.as_ref().is_none_or(|place| !places.contains(place)));
+            diagnostics.extend(missing.into_iter().chain(others));
             return None;
         }
     };
@@ -120,6 +124,14 @@ fn reread(
         problem.label = "after bundling".to_owned();
         diagnostics.push(problem);
     }
+}
+
+/// A script may be pasted into a console as it stands, and CloudFront counts its comments too.
+pub(super) fn as_it_stands(text: &str, entry: &SourcePath) -> Option<Diagnostic> {
+    (text.len() > MAX_CODE_BYTES).then(|| {
+        let message = format!("as it stands, the file has {} bytes, more than CloudFront takes", grouped(text.len()));
+        Diagnostic::warning("CFF040", message).at(entry, Span::default()).hint("upload what `qdn function build` makes of it")
+    })
 }
 
 /// The limit is on the text as it is uploaded.

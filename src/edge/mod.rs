@@ -9,7 +9,7 @@
 
 mod bundle;
 pub mod cases;
-pub mod check;
+mod check;
 mod emulator;
 mod event;
 mod headers;
@@ -22,7 +22,7 @@ mod syntax;
 mod validate;
 
 pub use bundle::Bundle;
-pub use check::{Checked, Options, check};
+pub use check::{Checked, Form, Options, check};
 pub use emulator::{Emulator, run};
 pub use event::{DEFAULT_TIME, Event, Kind, query_string};
 pub use kvs::KeyValues;

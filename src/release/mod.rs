@@ -113,6 +113,14 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Keeps what was dear to make, under the digest of what it was made from.
+pub trait Cache: Send + Sync {
+    /// What was kept.
+    fn get(&self, key: &Digest) -> Option<Vec<u8>>;
+    /// Keeps something. It may be lost.
+    fn put(&self, key: &Digest, bytes: &[u8]);
+}
+
 /// How long an object keeps its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

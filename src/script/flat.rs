@@ -2,7 +2,7 @@
 
 use super::graph::{Graph, Target};
 use super::link::{self, Item};
-use super::lower::Runtime;
+use super::lower::{self, Runtime};
 use super::map::{self, Printed};
 use super::names::{Names, Surroundings};
 use super::parse::Parsed;
@@ -52,6 +52,9 @@ pub fn function(graph: &Graph, options: &FunctionOptions) -> Result<Script, Vec<
     let mut problems = Vec::new();
     for parsed in graph.modules() {
         parsed.module().visit_with(&mut OnlyInModules { parsed, problems: &mut problems });
+        if options.lower {
+            problems.extend(lower::check(parsed));
+        }
     }
     let handler = handler(graph, entry).map_err(|problem| problems.push(*problem)).ok();
     let Some(handler) = handler.filter(|_| problems.is_empty()) else {

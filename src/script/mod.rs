@@ -10,6 +10,7 @@
 mod browser;
 mod flat;
 mod graph;
+mod hoist;
 mod link;
 mod lower;
 mod map;

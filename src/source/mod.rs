@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+/// The one file that says what a project is.
+pub const CONFIG_FILE: &str = "qdn.toml";
+
 /// A path relative to the project's root, with `/` between its parts on every system.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourcePath(Arc<str>);
@@ -90,7 +93,7 @@ impl Span {
 }
 
 /// Every file of a project, by path. Cloning copies pointers, not bytes.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     files: BTreeMap<SourcePath, Arc<[u8]>>,
 }
@@ -179,7 +182,10 @@ pub fn near<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option
         .into_iter()
         .filter(|name| *name != typed)
         .map(|name| (strsim::damerau_levenshtein(&typed.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1.max(typed.chars().count().max(name.chars().count()) / 3))
+        .filter(|(distance, name)| {
+            let begins = typed.len() > 2 && (name.starts_with(typed) || (name.len() > 2 && typed.starts_with(name)));
+            begins || *distance <= 1.max(typed.chars().count().max(name.chars().count()) / 3)
+        })
         .min_by_key(|(distance, name)| (*distance, *name))
         .map(|(_, name)| name)
 }

@@ -1,3 +1,12 @@
-//! The integration tests: one program, because each would link the compiler anew.
+//! Everything that is tested from outside: one binary, because each one links swc anew.
 
+#![allow(clippy::disallowed_methods, reason = "tests look at the world from outside")]
+
+mod bad_input;
+mod build;
+mod cli;
 mod edge;
+mod layers;
+mod preview;
+mod project;
+mod readme;

@@ -34,7 +34,8 @@ use findings::Findings;
 use model::Model;
 use std::collections::BTreeMap;
 
-pub use syntax::syntax;
+#[cfg(test)]
+use syntax::syntax;
 pub(super) use syntax::uploaded;
 
 /// For what a function is checked.
@@ -49,6 +50,7 @@ pub struct Options<'a> {
 /// A function, and everything there is to say about it.
 #[derive(Clone, Debug)]
 pub struct Checked {
+    form: Form,
     diagnostics: Vec<Diagnostic>,
     bundle: Option<Bundle>,
 }
@@ -57,6 +59,11 @@ impl Checked {
     /// Everything wrong with it, in the order of its files.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// How it is written.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The script to upload.
@@ -77,8 +84,10 @@ impl Checked {
 
 /// Whether a file is uploaded as it stands, or made of modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
+    /// A script that could be uploaded as it stands.
     Script,
+    /// A module, alone or with others, that has to be bundled first.
     Module,
 }
 
@@ -106,11 +115,11 @@ impl Form {
 pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Checked {
     let text = match sources.utf8(entry) {
         Ok(text) => text,
-        Err(problem) => return Checked { diagnostics: vec![problem], bundle: None },
+        Err(problem) => return Checked { form: Form::Script, diagnostics: vec![problem], bundle: None },
     };
     let parsed = match script::parse(entry, text) {
         Ok(parsed) => parsed,
-        Err(problems) => return Checked { diagnostics: syntax::unparsed(problems, text), bundle: None },
+        Err(problems) => return Checked { form: Form::Script, diagnostics: syntax::unparsed(problems, text), bundle: None },
     };
     let form = Form::of(entry, parsed.module(), options);
     let mut diagnostics = Vec::new();
@@ -129,6 +138,9 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
                 };
                 diagnostics.extend(module_problems(module, written.unwrap_or_default(), form, module.path() == entry, options));
             }
+            if form == Form::Script {
+                diagnostics.extend(bundle::as_it_stands(text, entry));
+            }
             bundle::assemble(&graph, sources, entry, form, options, &mut diagnostics)
         }
         Err(problems) => {
@@ -140,7 +152,7 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
         }
     };
     crate::source::sort(&mut diagnostics);
-    Checked { diagnostics, bundle }
+    Checked { form, diagnostics, bundle }
 }
 
 /// The modules that need not be files. A script may name what the edge lacks: that is said by the rules of syntax.

@@ -8,7 +8,7 @@ use crate::script;
 use crate::source::{Diagnostic, Severity, SourcePath};
 
 /// What the edge would refuse to parse, for a script that is to be run as it stands.
-pub fn syntax(path: &SourcePath, text: &str, runtime: Runtime) -> Vec<Diagnostic> {
+pub(super) fn syntax(path: &SourcePath, text: &str, runtime: Runtime) -> Vec<Diagnostic> {
     let mut problems = match script::parse(path, text) {
         Ok(parsed) => refusals(&parsed, text, runtime).0.iter().map(|refusal| diagnostic(refusal, path)).collect(),
         Err(problems) => unparsed(problems, text),

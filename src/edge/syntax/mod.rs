@@ -10,9 +10,9 @@ mod regexp;
 use super::runtime::Runtime;
 use crate::script::ast::{
     ArrayPat, ArrowExpr, AssignExpr, AssignOp, AssignPat, AssignTarget, AwaitExpr, BigInt, CallExpr, Callee, CatchClause, Class,
-    DebuggerStmt, ExprOrSpread, ForOfStmt, Function, Ident, ImportDecl, ImportPhase, ImportSpecifier, MetaPropExpr, MetaPropKind,
-    MethodProp, ModuleDecl, NewExpr, Number, ObjectPat, OptCall, OptChainBase, OptChainExpr, Pat, Regex, SpreadElement, Super,
-    TaggedTpl, UsingDecl, VarDecl, VarDeclKind, YieldExpr,
+    DebuggerStmt, ExprOrSpread, ForOfStmt, Function, Ident, IdentName, ImportDecl, ImportPhase, ImportSpecifier, MetaPropExpr,
+    MetaPropKind, MethodProp, ModuleDecl, NewExpr, Number, ObjectPat, OptCall, OptChainBase, OptChainExpr, Pat, Regex,
+    SpreadElement, Super, TaggedTpl, UsingDecl, VarDecl, VarDeclKind, YieldExpr,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{self, Parsed, Position, Spanned as _};
@@ -114,11 +114,14 @@ struct Grammar<'a> {
 
 impl Grammar<'_> {
     fn refuse(&mut self, rule: &'static str, place: Span, message: &str, hint: &str, engine: String) {
-        // The bundler puts the syntax in other words; it cannot help with what a regular expression means, or with `await`.
-        let lowered = matches!(
-            rule,
-            "CFF004" | "CFF005" | "CFF010" | "CFF011" | "CFF012" | "CFF013" | "CFF014" | "CFF015" | "CFF016" | "CFF017" | "CFF018"
-        );
+        // The bundler cannot help with an `async` function in runtime 1.0, nor with what a regular expression means.
+        let lowered = match rule {
+            "CFF010" => message.contains("`const`") || message.contains("`let`") || message.contains("`_`"),
+            "CFF004" | "CFF005" | "CFF030" | "CFF031" => true,
+            // Rewritten as if it were `for … of`, it would no longer wait.
+            "CFF015" => !message.contains("await"),
+            rule => ("CFF011"..="CFF018").contains(&rule) || message.contains("new.target"),
+        };
         self.found.push(Refusal {
             rule,
             severity: Severity::Error,
@@ -226,6 +229,20 @@ impl Grammar<'_> {
                 }
                 other => other.visit_with(self),
             }
+        }
+    }
+
+    /// A name, of whatever.
+    fn name(&mut self, position: Position) {
+        let place = self.parsed.span(position);
+        let written = self.text.get(place.start..place.end).unwrap_or_default();
+        if let Some(odd) = written.chars().find(|letter| !letter.is_ascii() || *letter == '\\') {
+            let message = match odd {
+                '\\' => format!("the edge has no escapes in names: `{written}`"),
+                _ => format!("the edge knows ASCII names alone: `{written}`"),
+            };
+            let engine = Self::unexpected(&odd.to_string());
+            self.refuse("CFF019", place, &message, "use the letters `a` to `z`, digits, `_` and `$`", engine);
         }
     }
 
@@ -459,7 +476,7 @@ impl Visit for Grammar<'_> {
         self.refuse(
             "CFF015",
             place,
-            "the edge has no `for … of`",
+            if node.is_await { "the edge has no `for await`" } else { "the edge has no `for … of`" },
             "count with an index, or use `forEach`; over an object's keys, `for … in`",
             engine,
         );
@@ -580,16 +597,11 @@ impl Visit for Grammar<'_> {
     }
 
     fn visit_ident(&mut self, node: &Ident) {
-        let place = self.parsed.span(node.span);
-        let written = self.text.get(place.start..place.end).unwrap_or_default();
-        if let Some(odd) = written.chars().find(|letter| !letter.is_ascii() || *letter == '\\') {
-            let message = match odd {
-                '\\' => format!("the edge has no escapes in names: `{written}`"),
-                _ => format!("the edge knows ASCII names alone: `{written}`"),
-            };
-            let engine = Self::unexpected(&odd.to_string());
-            self.refuse("CFF019", place, &message, "use the letters `a` to `z`, digits, `_` and `$`", engine);
-        }
+        self.name(node.span);
+    }
+
+    fn visit_ident_name(&mut self, node: &IdentName) {
+        self.name(node.span);
     }
 
     fn visit_regex(&mut self, node: &Regex) {

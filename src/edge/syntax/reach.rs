@@ -80,7 +80,7 @@ impl Visit for Reach<'_> {
         match &node.prop {
             MemberProp::Ident(name) => self.found |= LEADING.contains(&&*name.sym),
             MemberProp::Computed(name) => match &*name.expr {
-                Expr::Lit(Lit::Str(text)) => self.found |= LEADING.iter().any(|leading| text.value.as_str() == Some(leading)),
+                Expr::Lit(Lit::Str(text)) => self.found |= LEADING.iter().any(|leading| text.value.as_str() == Some(*leading)),
                 other => other.visit_with(self),
             },
             MemberProp::PrivateName(_) => {}

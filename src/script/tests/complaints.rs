@@ -102,6 +102,20 @@ fn what_a_script_cannot_say() {
 }
 
 #[test]
+fn what_cannot_be_rewritten() {
+    let graph = good(&[(
+        "main.js",
+        "class Mine {} class Good extends Mine {} class HttpError extends Error {} export function handler() { return new HttpError(new Good()); }\nasync function wait(all) { for await (const one of all) { say(one); } }",
+    )]);
+    let problems = function(&graph, &FunctionOptions { runtime: Runtime::Njs2, lower: true, minify: true })
+        .expect_err("it would do something else");
+    assert_eq!(problems.len(), 2);
+    assert_eq!(problems[1].message, "`for await` cannot be rewritten for the runtime");
+    insta::assert_snapshot!(problems[0].message, @"a class that extends `Error` cannot be rewritten for the runtime");
+    assert!(function(&graph, &options(true)).is_ok());
+}
+
+#[test]
 fn circles_and_ambiguities() {
     let circle = complaints(&[
         ("main.js", "import { a } from './a.js'; function handler() { return a; }"),

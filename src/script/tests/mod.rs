@@ -5,7 +5,7 @@ mod browser;
 mod complaints;
 mod flat;
 mod maps;
-mod measure;
+mod samples;
 
 use super::*;
 use crate::source::{Diagnostic, SourcePath, Sources, render};

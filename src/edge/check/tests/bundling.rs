@@ -47,7 +47,6 @@ fn what_cannot_be_rewritten_is_said_of_its_source() {
     let main = "import { x } from './x.js';\nexport function handler(event) {\n  x(event);\n  return event.request;\n}\n";
     let rows = [
         ("export const x = (e) => /a.b/s.test(e.request.uri);", "CFF020 x.js:1:30"),
-        ("export const x = (e) => {\n  return async () => e.f(await e.g());\n};", "CFF030 x.js:2:26"),
         ("export const x = (e) => e.a + 10n;", "CFF019 x.js:1:31"),
         ("export const x = (e) => function* () { yield e; };", "CFF016 x.js:1:33"),
         ("export const x = async (e) => { for await (const a of e) { a(); } };", "CFF015 x.js:1:33"),
@@ -69,7 +68,9 @@ fn the_size_is_that_of_the_final_text() {
     };
     let sizes = |bytes: usize| {
         let (_, checked) = checked(&[("f.js", &script(bytes))], Runtime::V2);
-        (checked.diagnostics().to_vec(), checked.bundle().map(|bundle| bundle.code.len()).ok())
+        // A script is told of its size as it stands too, comments and all.
+        let made = checked.diagnostics().iter().filter(|problem| !problem.message.starts_with("as it stands")).cloned();
+        (made.collect::<Vec<_>>(), checked.bundle().map(|bundle| bundle.code.len()).ok())
     };
     let (none, Some(rest)) = sizes(0) else { panic!("a small function is built") };
     assert!(none.is_empty() && rest < 100);

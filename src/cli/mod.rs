@@ -1,0 +1,73 @@
+//! Arguments in, report and exit code out. The only printer.
+
+mod args;
+mod build;
+mod function;
+mod preview;
+mod ui;
+
+use args::{Args, Command};
+use clap::{CommandFactory as _, Parser as _};
+use std::process::ExitCode;
+use ui::Ui;
+
+/// The sources have problems.
+const PROBLEMS: u8 = 1;
+/// Somebody pressed Ctrl-C.
+const INTERRUPTED: u8 = 130;
+/// The command was used wrongly, or the system refused.
+const USAGE: u8 = 2;
+
+/// Reads the program's arguments and does what they say.
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are answers, and go to stdout; mistakes go to stderr.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let mut ui = Ui::new(&args.global);
+    let code = match args.command {
+        Command::Build(command) => build::build(&args.global, &command, &mut ui),
+        Command::Check => build::check(&args.global, &mut ui),
+        Command::Preview(command) => preview::preview(&args.global, &command, &mut ui),
+        Command::Function(command) => function::function(&args.global, &command.command, &mut ui),
+        Command::Completions { shell } => Ok(completions(shell)),
+        Command::Man => man(),
+    };
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// Writes a shell's completions to stdout.
+fn completions(shell: clap_complete::Shell) -> u8 {
+    clap_complete::generate(shell, &mut Args::command(), "qdn", &mut std::io::stdout());
+    0
+}
+
+/// Writes the manual, one page for all commands, to stdout.
+fn man() -> Result<u8, String> {
+    let mut page = Vec::new();
+    let mut command = Args::command();
+    command.build();
+    render_man(&command, &mut page).map_err(|error| error.to_string())?;
+    std::io::Write::write_all(&mut std::io::stdout(), &page).map_err(|error| error.to_string())?;
+    Ok(0)
+}
+
+fn render_man(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    let man = clap_mangen::Man::new(command.clone());
+    man.render(page)?;
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
+        render_man(inner, page)?;
+    }
+    Ok(())
+}

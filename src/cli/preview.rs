@@ -1,0 +1,120 @@
+//! `qdn preview`.
+
+use super::args::{Global, Preview};
+use super::build::{memory, root};
+use super::ui::{Ui, counted, plural};
+use super::{INTERRUPTED, USAGE};
+use crate::build::{self, Outcome};
+use crate::preview;
+use crate::source::Sources;
+use anstyle::AnsiColor;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use tokio::net::TcpListener;
+
+/// How many ports after the wanted one are tried.
+const MORE_PORTS: u16 = 20;
+
+/// Builds, serves and watches until it is interrupted.
+pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result<u8, String> {
+    let root = root(global)?;
+    // Changes are reported with their real paths, whatever links lead to the project.
+    let root = root.canonicalize().map_err(|error| format!("`{}` cannot be opened: {error}", root.display()))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no thread can be started: {error}"))?;
+    let result = runtime.block_on(async {
+        let (listener, address) = listen(command, ui).await?;
+        let url = format!("http://{address}/");
+        if ui.json {
+            ui.data(&json!({ "version": 1, "url": url, "inspector": format!("{url}_qdn/") }).to_string());
+        }
+        let ready = ui.paint("serving", AnsiColor::Green);
+        ui.say(&format!("{ready} {url}  (route inspector: {url}_qdn/, Ctrl-C ends it)"));
+        if command.open && open::that_detached(&url).is_err() {
+            ui.say("no browser could be opened; the address is above");
+        }
+        let mut hosts = BTreeSet::new();
+        if !address.ip().is_loopback() {
+            ui.say("warning: other machines can reach this preview; it has no sign-in and shows unpublished pages");
+            hosts.insert(command.host.to_ascii_lowercase());
+            hosts.insert(bracketed(address.ip()));
+        }
+        let options = preview::Options { root: root.clone(), build: build::Options { drafts: command.drafts }, hosts };
+        let report = reporter(ui.clone());
+        let served = preview::serve(listener, options, memory(&root), report, interrupted()).await;
+        served.map_err(|error| error.to_string())
+    });
+    // Neither the watcher nor an open event stream is worth waiting for.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => Ok(INTERRUPTED),
+        Err(message) => {
+            ui.error(&message);
+            Ok(USAGE)
+        }
+    }
+}
+
+fn bracketed(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// A free port: the wanted one, or one of those after it.
+async fn listen(command: &Preview, ui: &mut Ui) -> Result<(TcpListener, SocketAddr), String> {
+    let last = command.port.saturating_add(if command.port == 0 { 0 } else { MORE_PORTS });
+    for port in command.port..=last {
+        match TcpListener::bind((command.host.as_str(), port)).await {
+            Ok(listener) => {
+                if port != command.port {
+                    ui.say(&format!("port {} is taken, so this is port {port}", command.port));
+                }
+                let address = listener.local_addr().map_err(|error| error.to_string())?;
+                return Ok((listener, address));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(format!("`{}` port {port} cannot be listened on: {error}", command.host)),
+        }
+    }
+    Err(format!("the ports {} to {last} are all taken\nhint: name another with `--port`", command.port))
+}
+
+/// Says what each build came to.
+fn reporter(ui: Ui) -> impl Fn(&Outcome, &Sources) + Send + 'static {
+    move |outcome, sources| {
+        let mut ui = ui.clone();
+        ui.diagnostics(&outcome.diagnostics, sources);
+        match &outcome.id {
+            Some(id) => {
+                let done = ui.paint("built", AnsiColor::Green);
+                let warnings =
+                    if outcome.diagnostics.is_empty() { String::new() } else { format!(" ({})", counted(&outcome.diagnostics)) };
+                ui.say(&format!(
+                    "{done} {}, {}, {} as release {id}{warnings}",
+                    plural(outcome.pages, "page"),
+                    plural(outcome.assets, "asset"),
+                    plural(outcome.functions, "function"),
+                ));
+            }
+            None => ui.error(&format!("{}; the last good build is still served", counted(&outcome.diagnostics))),
+        }
+    }
+}
+
+/// Done when someone wants this to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,144 @@
+//! The file system's only door: trees are read, `dist/` is written, changes are watched for.
+
+mod cache;
+mod watch;
+mod write;
+
+pub use cache::ImageCache;
+pub use watch::{Watch, watch};
+pub use write::{Written, write};
+
+use crate::source::{Diagnostic, SourcePath, Sources, Span};
+use rayon::prelude::*;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
+use walkdir::WalkDir;
+
+/// The folders that hold sources.
+const FOLDERS: &[&str] = &["functions", "site", "templates"];
+
+/// The project that `start` lies in: the nearest folder from there upwards that holds `qdn.toml`, or
+/// failing that `site/`.
+pub fn find_root(start: &Path) -> Option<PathBuf> {
+    let holds = |name: &'static str| start.ancestors().find(move |folder| folder.join(name).exists());
+    holds(crate::source::CONFIG_FILE)
+        .or_else(|| holds("site").filter(|folder| folder.join("templates").is_dir()))
+        .map(Path::to_path_buf)
+}
+
+/// Reads a project: its configuration, and everything under `site/`, `templates/` and `functions/`.
+///
+/// Files that editors and systems leave behind are passed over. Links are followed; one that leads
+/// into itself, a file that cannot be read, and a name that is not Unicode are complained of.
+pub fn read(root: &Path) -> (Sources, Vec<Diagnostic>) {
+    let (mut paths, mut problems) = (Vec::new(), Vec::new());
+    if root.join(crate::source::CONFIG_FILE).is_file() {
+        paths.push((SourcePath::new(crate::source::CONFIG_FILE), root.join(crate::source::CONFIG_FILE)));
+    }
+    for folder in FOLDERS {
+        let base = root.join(folder);
+        if base.exists() {
+            walk(root, &base, &mut paths, &mut problems);
+        }
+    }
+    let read: Vec<(SourcePath, io::Result<Vec<u8>>)> = paths.into_par_iter().map(|(path, file)| (path, fs::read(file))).collect();
+    let mut sources = Sources::new();
+    for (path, bytes) in read {
+        match bytes {
+            Ok(bytes) if sources.bytes(path.as_str()).is_none() => sources.insert(path, bytes),
+            Ok(_) => problems.push(
+                Diagnostic::error("file-name", format!("`{path}` exists twice, its letters composed in two ways"))
+                    .hint("remove one of them: to a browser their names are the same"),
+            ),
+            Err(error) => problems.push(Diagnostic::error("unreadable", format!("`{path}` cannot be read: {error}"))),
+        }
+    }
+    (sources, problems)
+}
+
+fn walk(root: &Path, base: &Path, paths: &mut Vec<(SourcePath, PathBuf)>, problems: &mut Vec<Diagnostic>) {
+    let entries =
+        WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(|entry| !is_litter(entry.file_name()));
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                problems.push(unreadable(root, &error));
+                continue;
+            }
+        };
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        match source_path(root, entry.path()) {
+            Some(path) => paths.push((path, entry.into_path())),
+            None => {
+                problems.push(Diagnostic::error("file-name", format!("the name of `{}` is not Unicode", entry.path().display())));
+            }
+        }
+    }
+}
+
+fn unreadable(root: &Path, error: &walkdir::Error) -> Diagnostic {
+    let place = error.path().and_then(|path| source_path(root, path));
+    let name = place.as_ref().map_or_else(|| "a file".to_owned(), |path| format!("`{path}`"));
+    let problem = match error.loop_ancestor().and_then(|ancestor| source_path(root, ancestor)) {
+        Some(ancestor) => Diagnostic::error("link-loop", format!("{name} is a link into itself: it leads to `{ancestor}`"))
+            .hint("remove the link"),
+        None => {
+            let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+            Diagnostic::error("unreadable", format!("{name} cannot be read: {reason}"))
+        }
+    };
+    match place {
+        Some(path) => problem.at(&path, Span::default()),
+        None => problem,
+    }
+}
+
+/// The path within the project, `/`-separated and composed (NFC), as browsers send names.
+pub fn source_path(root: &Path, path: &Path) -> Option<SourcePath> {
+    let inner = path.strip_prefix(root).ok()?;
+    let parts: Option<Vec<&str>> = inner.iter().map(|part| part.to_str()).collect();
+    let path = parts?.join("/");
+    Some(match is_nfc_quick(path.chars()) {
+        IsNormalized::Yes => SourcePath::new(path),
+        _ => SourcePath::new(path.nfc().collect::<String>()),
+    })
+}
+
+/// What editors, file managers and version control leave in a folder.
+fn is_litter(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    matches!(&*name, ".DS_Store" | "Thumbs.db" | "desktop.ini" | ".git" | ".gitkeep" | ".gitignore" | "4913" | "node_modules")
+        || name.ends_with('~')
+        || name.starts_with(".#")
+        || (name.starts_with('.') && (name.ends_with(".swp") || name.ends_with(".swx")))
+        || (name.starts_with('#') && name.ends_with('#'))
+}
+
+/// Reads any one file, for commands that are given one by name.
+///
+/// # Errors
+/// As the system has them.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path)
+}
+
+/// The names in a folder, in order; none where there is no such folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// Writes any one file, for commands that are told where to.
+///
+/// # Errors
+/// As the system has them.
+pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write::replace(path, bytes)
+}

@@ -1,0 +1,76 @@
+//! Changes to a project's sources, in batches.
+
+use super::FOLDERS;
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// An editor saves in several steps (write, rename, touch), all within a few milliseconds. Waiting
+/// this long after the last of them is not felt, and makes one build of them.
+const QUIET: Duration = Duration::from_millis(8);
+
+/// A project being watched. Dropping it ends the watch.
+pub struct Watch {
+    changes: Receiver<notify::Result<notify::Event>>,
+    root: PathBuf,
+    watcher: RecommendedWatcher,
+}
+
+/// Begins to watch a project's sources.
+///
+/// # Errors
+/// Where the system cannot watch, for want of handles most often.
+pub fn watch(root: &Path) -> notify::Result<Watch> {
+    let (sender, changes) = channel();
+    let mut watcher = notify::recommended_watcher(sender)?;
+    // The root alone, for `qdn.toml` and for folders that come later; `dist/` and `target/` lie in it
+    // too, and watching those would make each build the cause of the next.
+    watcher.watch(root, RecursiveMode::NonRecursive)?;
+    let mut watch = Watch { changes, root: root.to_path_buf(), watcher };
+    watch.add_folders();
+    Ok(watch)
+}
+
+impl Watch {
+    fn add_folders(&mut self) {
+        for folder in FOLDERS {
+            let path = self.root.join(folder);
+            if path.is_dir() {
+                // A folder that vanished meanwhile is no error: its going is an event of its own.
+                let _ = self.watcher.watch(&path, RecursiveMode::Recursive);
+            }
+        }
+    }
+
+    /// Waits for the next change to a source; `false` when there will be none.
+    pub fn wait(&mut self) -> bool {
+        loop {
+            let Ok(event) = self.changes.recv() else { return false };
+            if !self.concerns(&event) {
+                continue;
+            }
+            loop {
+                match self.changes.recv_timeout(QUIET) {
+                    Ok(_) => {}
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return false,
+                }
+            }
+            self.add_folders();
+            return true;
+        }
+    }
+
+    fn concerns(&self, event: &notify::Result<notify::Event>) -> bool {
+        // An error most often means that events were lost: look at everything again.
+        let Ok(event) = event else { return true };
+        if matches!(event.kind, EventKind::Access(_)) {
+            return false;
+        }
+        event.paths.iter().any(|path| {
+            let inner = path.strip_prefix(&self.root).unwrap_or(path);
+            inner == Path::new(crate::source::CONFIG_FILE) || FOLDERS.iter().any(|folder| inner.starts_with(folder))
+        })
+    }
+}

@@ -1,0 +1,31 @@
+//! The route inspector: for an address, what the function returned, and what answered.
+
+use super::answer::{Answer, Asked, Served};
+use serde_json::{Value, json};
+
+/// Everything about one request, as `/_qdn/route` gives it.
+pub(super) async fn route(served: &Served, address: &str, method: &str) -> Value {
+    let address = address.trim();
+    // A whole address is what people copy; what is asked is its path.
+    let path = match address.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => address,
+    };
+    let path = path.split('#').next().unwrap_or_default();
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    let headers = vec![("host".to_owned(), "localhost".to_owned())];
+    let asked = Asked { method: method.to_owned(), path, query, headers, ip: "127.0.0.1".to_owned() };
+    let answer = served.answer(&asked).await;
+    describe(&asked, &answer)
+}
+
+fn describe(asked: &Asked, answer: &Answer) -> Value {
+    let function = answer.outcome.as_ref().map(crate::edge::Outcome::json);
+    json!({
+        "version": 1,
+        "request": { "method": asked.method, "path": asked.path, "query": asked.query },
+        "function": function,
+        "answer": { "status": answer.status, "object": answer.key, "bytes": answer.body.len(), "headers": answer.headers },
+    })
+}

@@ -1,0 +1,18 @@
+//! One process that behaves like the distribution: build, watch, emulate, serve.
+//!
+//! ```text
+//! watch ▸ build ▸ Release ─┐
+//! request ▸ host checked ▸ function run ▸ object found ▸ headers of the one table ▸ answer
+//! ```
+//!
+//! What is served is the release that publish would upload, byte for byte, with the headers that it
+//! would configure. One line is added to pages while they are served: the script that reloads them.
+//! Everything of preview's own lies under `/_qdn/`.
+
+mod answer;
+mod engine;
+mod inspect;
+mod reload;
+mod server;
+
+pub use server::{Options, serve};

@@ -1,0 +1,392 @@
+//! Content, templates and assets become objects.
+//!
+//! ```text
+//! Sources ──▶ pages (parsed) ┐
+//!         ──▶ assets (named) ┴▶ rendered ▸ scanned ▸ minified ──▶ Built ──check_links──▶ Diagnostics
+//! ```
+//!
+//! Everything wrong is reported at once: a page with an error still lets the others be looked at.
+//! This module knows no clock, no disk, no edge function (who decides a URL is handed in) and nothing
+//! of what the site is about.
+
+mod asset;
+mod css;
+mod feed;
+mod front_matter;
+mod highlight;
+mod html;
+mod javascript;
+mod link;
+mod markdown;
+mod page;
+mod template;
+
+pub use highlight::Highlighter;
+pub use link::{Resolve, Target, check_links};
+
+use crate::release::{Cache, Class, Key, Object};
+use crate::source::{Diagnostic, SourcePath, Sources, Span, Table, near, sort};
+use html::Scan;
+use minijinja::Value;
+use page::{Page, View};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The folder of pages, assets and files.
+pub const SITE: &str = "site";
+const ASSETS: &str = "site/assets";
+const STATIC: &str = "site/static";
+
+/// What a site may be told besides its sources.
+pub struct Options {
+    /// `[site]`: what templates see as `site`.
+    pub site: Table,
+    /// `https://host`, without a slash at its end. Feeds and the sitemap need it.
+    pub base_url: Option<String>,
+    /// Whether pages lose needless white space.
+    pub minify: bool,
+    /// Whether drafts are built too.
+    pub drafts: bool,
+    /// What templates see as `statuses`.
+    pub statuses: serde_json::Value,
+    /// Modules that browser scripts may import and that no file holds, such as `qdn:statuses`.
+    pub virtual_modules: BTreeMap<String, String>,
+    /// CloudFront path patterns that lead to no object of ours, such as `/api/*`: not checked.
+    pub elsewhere: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            site: Table::default(),
+            base_url: None,
+            minify: true,
+            drafts: false,
+            statuses: serde_json::Value::Array(Vec::new()),
+            virtual_modules: BTreeMap::new(),
+            elsewhere: vec!["/api/*".to_owned()],
+        }
+    }
+}
+
+/// What is kept from one build to the next, so that the next is faster. Never changes what is built.
+pub struct Memory {
+    /// Coloured code.
+    pub highlighter: Arc<Highlighter>,
+    /// Packed images.
+    pub images: Box<dyn Cache>,
+}
+
+/// A built site. Where there is an error among the diagnostics, it is not to be published.
+#[derive(Default)]
+pub struct Built {
+    /// Everything to be served.
+    pub objects: Vec<Object>,
+    /// What is wrong, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// From an alias to the page's address: `/old/` to `/new/`.
+    pub redirects: BTreeMap<String, String>,
+    /// Hashes for the Content-Security-Policy.
+    pub inline_scripts: BTreeSet<String>,
+    /// Hashes for the Content-Security-Policy.
+    pub inline_styles: BTreeSet<String>,
+    /// Source maps by the key they would have.
+    pub source_maps: BTreeMap<Key, Arc<[u8]>>,
+    /// How many pages there are.
+    pub pages: usize,
+    /// How many fingerprinted assets there are.
+    pub assets: usize,
+    linked: Vec<link::Linked>,
+}
+
+/// What rendering a page may ask for besides the page.
+struct Shared {
+    sources: Sources,
+    highlighter: Arc<Highlighter>,
+    /// From a page's source to its address.
+    urls: BTreeMap<String, String>,
+}
+
+/// Builds a site.
+pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
+    let mut problems = Vec::new();
+    let mut built = Built::default();
+    let (pages, files) = classify(sources, &mut problems);
+
+    let parsed: Vec<(Option<Page>, Vec<Diagnostic>)> = pages
+        .par_iter()
+        .map(|path| {
+            let mut problems = Vec::new();
+            (Page::parse(path, sources, &mut problems), problems)
+        })
+        .collect();
+    let mut pages = Vec::with_capacity(parsed.len());
+    for (page, found) in parsed {
+        problems.extend(found);
+        pages.extend(page.filter(|page| options.drafts || !page.front_matter.draft).map(Arc::new));
+    }
+    pages.sort_by(|a, b| order(a).cmp(&order(b)));
+
+    let assets = asset::build(sources, &options.virtual_modules, memory.images.as_ref(), &mut problems);
+    let shared = Arc::new(Shared {
+        sources: sources.clone(),
+        highlighter: Arc::clone(&memory.highlighter),
+        urls: pages.iter().map(|page| (page.path.as_str().to_owned(), page.url.clone())).collect(),
+    });
+    let rendered = render(&pages, &shared, &assets, options, &mut problems);
+
+    let mut keys = Keys::default();
+    for (page, scan) in pages.iter().zip(rendered) {
+        keys.claim(&page.key, &page.path, &mut problems);
+        let Some(scan) = scan else { continue };
+        built.inline_scripts.extend(scan.scripts);
+        built.inline_styles.extend(scan.styles);
+        built.objects.push(Object::new(page.key.clone(), scan.html.into_bytes(), Class::Page));
+        built.linked.push(link::Linked { page: Arc::clone(page), links: scan.links, ids: scan.ids });
+    }
+    for (object, source) in assets.objects {
+        keys.claim(&object.key, &source, &mut problems);
+        built.objects.push(object);
+        built.assets += 1;
+    }
+    for path in files {
+        let key = Key::new(path.as_str().strip_prefix("site/static/").unwrap_or(path.as_str()));
+        keys.claim(&key, &path, &mut problems);
+        if let Some(bytes) = sources.bytes(path.as_str()) {
+            built.objects.push(Object::new(key, Arc::clone(bytes), Class::Page));
+        }
+    }
+    for object in feed::build(&pages, &shared, options, &mut problems) {
+        // A file of the project's own, such as `site/static/robots.txt`, stands in the place of ours.
+        if !keys.taken.contains_key(object.key.as_str()) {
+            keys.claim(&object.key.clone(), &SourcePath::new("qdn"), &mut problems);
+            built.objects.push(object);
+        }
+    }
+    built.redirects = redirects(&pages, &keys, &mut problems);
+    built.pages = pages.len();
+    built.source_maps = assets.source_maps;
+    sort(&mut problems);
+    built.diagnostics = problems;
+    built
+}
+
+/// By weight, then the newest first, then by address.
+fn order(page: &Page) -> (i64, std::cmp::Reverse<Option<&str>>, &str) {
+    (page.front_matter.weight, std::cmp::Reverse(page.front_matter.date.as_deref()), &page.url)
+}
+
+/// Sorts the files under `site/` into pages and files to be copied; assets are another's business.
+fn classify(sources: &Sources, problems: &mut Vec<Diagnostic>) -> (Vec<SourcePath>, Vec<SourcePath>) {
+    let (mut pages, mut files) = (Vec::new(), Vec::new());
+    for (path, _) in sources.under(SITE) {
+        if let Some(c) = unusable(path.as_str()) {
+            problems.push(
+                Diagnostic::error("file-name", format!("a file whose name holds {} cannot be published", described(c)))
+                    .at(path, Span::default())
+                    .hint("rename it: browsers, S3 and CloudFront each read such a name in another way"),
+            );
+            continue;
+        }
+        let is_in = |folder: &str| path.as_str().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        if is_in(ASSETS) {
+            continue;
+        } else if is_in(STATIC) {
+            files.push(path.clone());
+        } else if matches!(path.extension(), "md" | "html") {
+            pages.push(path.clone());
+        } else {
+            problems.push(
+                Diagnostic::error("not-a-page", "this is neither a page (`.md`, `.html`), nor an asset, nor a file to be copied")
+                    .at(path, Span::default())
+                    .hint("move it to `site/assets/` to have it fingerprinted, or to `site/static/` to have it copied"),
+            );
+        }
+    }
+    if pages.is_empty() && problems.is_empty() {
+        problems.push(
+            Diagnostic::error("no-pages", "there is no page under `site/`")
+                .hint("write one: `site/index.md` becomes the home page"),
+        );
+    }
+    (pages, files)
+}
+
+/// A character that no published name may hold. Spaces and letters of any script are fine.
+fn unusable(name: &str) -> Option<char> {
+    name.chars().find(|c| matches!(c, '#' | '?' | '%' | '\\') || c.is_control())
+}
+
+fn described(c: char) -> String {
+    if c.is_control() { format!("the control character U+{:04X}", u32::from(c)) } else { format!("`{c}`") }
+}
+
+/// Renders and scans every page; nothing for one that has an error.
+fn render(
+    pages: &[Arc<Page>],
+    shared: &Arc<Shared>,
+    assets: &asset::Assets,
+    options: &Options,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Option<Scan>> {
+    let by_name = Arc::new(assets.by_name.clone());
+    let globals = template::Globals {
+        site: front_matter::to_template(&options.site),
+        statuses: Value::from(minijinja::value::Serde(&options.statuses)),
+        pages: pages.iter().filter(|page| page.is_listed()).map(|page| View::listed(page, shared)).collect::<Vec<_>>().into(),
+        assets: Arc::clone(&by_name),
+        parts: assets.parts.clone(),
+    };
+    let sources = &shared.sources;
+    let before = problems.len();
+    let environment = template::environment(sources, globals, problems);
+    // An unknown asset is a consequence where the asset could not be built; one complaint is enough.
+    let can_render = problems.len() == before && !problems.iter().any(|problem| problem.is_error() && is_asset(problem));
+    let results: Vec<(Option<Scan>, Vec<Diagnostic>)> = pages
+        .par_iter()
+        .map(|page| {
+            let rendered = page::render(page, shared);
+            let mut problems = page::unknown_links(&rendered.unknown, page, shared);
+            if !can_render {
+                return (None, problems);
+            }
+            let view = View::current(page, shared, rendered);
+            match fill(page, &view, &environment, sources) {
+                Ok(html) => {
+                    let scan = html::scan(&html, options.minify, |address| fingerprinted(address, &by_name));
+                    problems.extend(blocked(&scan, page, sources));
+                    (Some(scan), problems)
+                }
+                Err(problem) => {
+                    problems.push(problem);
+                    (None, problems)
+                }
+            }
+        })
+        .collect();
+    let mut scans = Vec::with_capacity(results.len());
+    for (scan, found) in results {
+        scans.push(scan);
+        problems.extend(found);
+    }
+    scans
+}
+
+/// `/assets/img/a.png`, as a page may write it, is the asset under its real name.
+fn fingerprinted(address: &str, assets: &BTreeMap<String, asset::Asset>) -> Option<String> {
+    let (path, rest) = address.find(['#', '?']).map_or((address, ""), |at| address.split_at(at));
+    let name = percent_encoding::percent_decode_str(path.strip_prefix("/assets/")?).decode_utf8().ok()?;
+    assets.get(&*name).map(|asset| format!("{}{rest}", asset.url))
+}
+
+fn is_asset(problem: &Diagnostic) -> bool {
+    problem.place.as_ref().is_some_and(|(path, _)| path.as_str().starts_with(ASSETS))
+}
+
+/// The page's template, filled.
+fn fill(page: &Page, view: &Value, environment: &minijinja::Environment<'_>, sources: &Sources) -> Result<String, Diagnostic> {
+    let (name, span) =
+        page.front_matter.template.as_ref().map_or(("page.html", Span::default()), |(name, span)| (name.as_str(), *span));
+    let template = environment.get_template(name).map_err(|_| {
+        let known: Vec<&str> = environment.templates().map(|(name, _)| name).collect();
+        let hint = match near(name, known.iter().copied()) {
+            Some(near) => format!("a template with a similar name exists: `{near}`"),
+            None => format!("write `templates/{name}`"),
+        };
+        let problem = Diagnostic::error("no-such-template", format!("there is no template `{name}`")).hint(hint);
+        // Every page uses the default one; its absence is no fault of any of them.
+        if page.front_matter.template.is_some() { problem.at(&page.path, span) } else { problem }
+    })?;
+    template
+        .render(Value::from_object(template::Context(view.clone())))
+        .map_err(|error| template::complaint(&error, sources, view, environment))
+}
+
+/// Attributes that the Content-Security-Policy switches off, each where it is written.
+fn blocked(scan: &Scan, page: &Page, sources: &Sources) -> Vec<Diagnostic> {
+    let rows = scan.blocked.iter().flat_map(|attribute| {
+        let places = link::written(&format!("{attribute}="), page, sources);
+        places.into_iter().map(move |(path, span)| {
+            let hint = match attribute.as_str() {
+                "style" => "give the element a class, and style it in a style sheet",
+                _ => "add the listener in a script: `element.addEventListener(…)`",
+            };
+            Diagnostic::error("inline-code", format!("the Content-Security-Policy switches off the attribute `{attribute}`"))
+                .at(&path, span)
+                .hint(hint)
+        })
+    });
+    rows.collect()
+}
+
+/// Which source makes which key; two that make the same are a mistake.
+#[derive(Default)]
+struct Keys {
+    taken: BTreeMap<String, SourcePath>,
+    folded: BTreeMap<String, String>,
+    folders: BTreeMap<String, SourcePath>,
+}
+
+impl Keys {
+    fn claim(&mut self, key: &Key, source: &SourcePath, problems: &mut Vec<Diagnostic>) {
+        let name = key.as_str();
+        let mut clash = |message: String, hint: &str| {
+            problems.push(Diagnostic::error("same-key", message).at(source, Span::default()).hint(hint));
+        };
+        if let Some(other) = self.taken.get(name) {
+            clash(format!("`{name}` is made by `{other}` too"), "rename one of them, or give the page a `slug`");
+        } else if let Some(other) = self.folded.get(&name.to_lowercase()) {
+            clash(
+                format!("`{name}` and `{other}` differ by case alone"),
+                "rename one of them: on macOS and Windows they are one file",
+            );
+        } else if let Some(other) = self.folders.get(name) {
+            clash(format!("`{name}` is a file, and a folder for what `{other}` makes"), "rename one of them");
+        }
+        let mut folder = name;
+        while let Some((parent, _)) = folder.rsplit_once('/') {
+            if let Some(other) = self.taken.get(parent) {
+                problems.push(
+                    Diagnostic::error("same-key", format!("`{parent}` is a folder for `{name}`, and a file that `{other}` makes"))
+                        .at(source, Span::default())
+                        .hint("rename one of them"),
+                );
+            }
+            if self.folders.contains_key(parent) {
+                break;
+            }
+            self.folders.insert(parent.to_owned(), source.clone());
+            folder = parent;
+        }
+        self.taken.entry(name.to_owned()).or_insert_with(|| source.clone());
+        self.folded.entry(name.to_lowercase()).or_insert_with(|| name.to_owned());
+    }
+}
+
+/// Aliases as redirects, each to the address of its page.
+fn redirects(pages: &[Arc<Page>], keys: &Keys, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
+    let mut redirects = BTreeMap::new();
+    for page in pages {
+        for (alias, span) in &page.front_matter.aliases {
+            let complaint = |message: String, hint: &str| Diagnostic::error("alias", message).at(&page.path, *span).hint(hint);
+            if !alias.starts_with('/') || alias.starts_with("//") || unusable(alias).is_some() {
+                problems.push(complaint(format!("`{alias}` is not a path"), "an alias is a path of this site: `/old/`"));
+                continue;
+            }
+            let from = crate::release::encode_path(alias);
+            let object = alias.trim_start_matches('/');
+            let index = format!(
+                "{}index.html",
+                if object.is_empty() { String::new() } else { format!("{}/", object.trim_end_matches('/')) }
+            );
+            if let Some(other) = keys.taken.get(object).or_else(|| keys.taken.get(&index)) {
+                problems
+                    .push(complaint(format!("`{alias}` cannot be an alias: `{other}` is there"), "remove the alias, or the page"));
+            } else if let Some(other) = redirects.insert(from, page.url.clone()) {
+                problems.push(complaint(format!("`{alias}` is an alias of `{other}` already"), "an alias leads to one page"));
+            }
+        }
+    }
+    redirects
+}

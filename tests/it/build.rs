@@ -1,0 +1,285 @@
+//! What a build makes of sources, and what it leaves alone.
+
+use crate::project::{PAGE, Project, tree};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+fn modified(path: &Path) -> SystemTime {
+    fs::metadata(path).expect("the file is there").modified().expect("a time")
+}
+
+#[test]
+fn pages_assets_and_files_go_where_the_contract_says() {
+    let project = Project::new()
+        .file("site/a/b.md", "# B")
+        .file("site/a/c/index.md", "# C")
+        .file("site/404.md", "# Gone")
+        .file("site/plain.html", "<p>plain</p>")
+        .file("site/assets/css/site.css", "p { color: red }")
+        .file("site/static/favicon.ico", b"\0icon");
+    let run = project.qdn(&["build", "--json"]).ended(0);
+    let document = run.json();
+    for field in ["version", "pages", "assets", "functions", "written", "unchanged", "removed", "bytes", "milliseconds"] {
+        assert!(document[field].is_u64(), "{field} in {document}");
+    }
+    assert_eq!(
+        (document["version"].as_u64(), document["pages"].as_u64(), document["assets"].as_u64()),
+        (Some(1), Some(5), Some(1))
+    );
+    let mut names: Vec<String> = project.tree("dist").into_iter().map(|(path, _)| path.display().to_string()).collect();
+    let css = names.iter().position(|name| name.starts_with("site/assets/css/site.")).expect("the asset");
+    assert!(names.remove(css).ends_with(".css"));
+    assert_eq!(
+        names,
+        [
+            "manifest.json",
+            "site/404.html",
+            "site/a/b/index.html",
+            "site/a/c/index.html",
+            "site/favicon.ico",
+            "site/index.html",
+            "site/plain/index.html",
+            "site/robots.txt",
+        ]
+    );
+}
+
+#[test]
+fn only_what_changed_is_written() {
+    let project = Project::new().file("site/a.md", "# A").file("site/b.md", "# B");
+    project.qdn(&["build"]).ended(0);
+    let (a, b, manifest) = (
+        project.path().join("dist/site/a/index.html"),
+        project.path().join("dist/site/b/index.html"),
+        project.path().join("dist/manifest.json"),
+    );
+    let before = (modified(&a), modified(&b), modified(&manifest));
+    let again = project.qdn(&["build", "--json"]).ended(0).json();
+    assert_eq!((again["written"].as_u64(), again["removed"].as_u64()), (Some(0), Some(0)));
+    assert_eq!((modified(&a), modified(&b), modified(&manifest)), before);
+    project.write("site/a.md", "# A, changed");
+    let changed = project.qdn(&["build", "--json"]).ended(0).json();
+    assert_eq!(changed["written"].as_u64(), Some(1));
+    assert_eq!(modified(&b), before.1);
+}
+
+#[test]
+fn a_file_that_was_edited_in_dist_is_mended() {
+    let project = Project::new();
+    project.qdn(&["build"]).ended(0);
+    let right = project.read("dist/site/index.html");
+    project.write("dist/site/index.html", right.replace("Home", "Hame"));
+    project.qdn(&["build"]).ended(0);
+    assert_eq!(project.read("dist/site/index.html"), right);
+}
+
+#[test]
+fn no_ghost_is_left_of_a_page_that_went() {
+    let project = Project::new().file("site/old/page.md", "# Old").file("site/assets/a.css", "p{}");
+    project.qdn(&["build"]).ended(0);
+    project.remove("site/old/page.md");
+    project.remove("site/assets/a.css");
+    project.write("site/new.md", "# New");
+    project.qdn(&["build"]).ended(0);
+    assert!(!project.exists("dist/site/old") && !project.exists("dist/site/assets") && project.exists("dist/site/new/index.html"));
+}
+
+#[test]
+fn a_file_may_become_a_folder_and_back() {
+    let project = Project::new().file("site/static/x", "file");
+    project.qdn(&["build"]).ended(0);
+    project.remove("site/static/x");
+    project.write("site/x.md", "# X");
+    project.qdn(&["build"]).ended(0);
+    assert!(project.exists("dist/site/x/index.html"));
+    project.remove("site/x.md");
+    project.write("site/static/x", "file");
+    project.qdn(&["build"]).ended(0);
+    assert_eq!(project.read("dist/site/x"), "file");
+}
+
+#[test]
+fn a_failed_build_touches_nothing() {
+    let project = Project::new();
+    project.qdn(&["build"]).ended(0);
+    let before = project.tree("dist");
+    project.write("site/bad.md", "---\ntitel: x\n---\n");
+    project.qdn(&["build"]).ended(1);
+    assert_eq!(project.tree("dist"), before);
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_not_emptied() {
+    let project = Project::new().file("precious/thesis.txt", "ten years");
+    let run = project.qdn(&["build", "--out", "precious"]).ended(2);
+    assert!(run.stderr.contains("was not made by qdn"), "{}", run.stderr);
+    assert_eq!(project.read("precious/thesis.txt"), "ten years");
+}
+
+/// Another folder, another order of making the files, another time zone and locale: the same bytes.
+#[test]
+fn the_same_sources_make_the_same_bytes() {
+    let site = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> = ["site", "templates", "functions"]
+        .into_iter()
+        .flat_map(|folder| {
+            tree(&site.join(folder)).into_iter().map(move |(path, bytes)| (format!("{folder}/{}", path.display()), bytes))
+        })
+        .collect();
+    files.push(("qdn.toml".to_owned(), fs::read(site.join("qdn.toml")).expect("qdn.toml")));
+    let (one, two) = (Project::empty(), Project::empty());
+    for (path, bytes) in &files {
+        one.write(path, bytes);
+    }
+    for (path, bytes) in files.iter().rev() {
+        two.write(path, bytes);
+    }
+    one.qdn(&["build"]).ended(0);
+    let output = two
+        .command(&["build"])
+        .envs([("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8"), ("LANG", "tr_TR.UTF-8"), ("RAYON_NUM_THREADS", "1")])
+        .output()
+        .expect("the program starts");
+    assert!(output.status.success());
+    let (left, right): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (one.tree("dist").into_iter().collect(), two.tree("dist").into_iter().collect());
+    assert!(left.len() > 10, "the real site is built");
+    assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
+    for (path, bytes) in &left {
+        assert!(bytes == &right[path], "{} differs", path.display());
+    }
+}
+
+#[test]
+fn drafts_stay_at_home() {
+    let project = Project::new().file("site/soon.md", "---\ntitle: Soon\ndraft: true\n---\n");
+    project.qdn(&["build"]).ended(0);
+    assert!(!project.exists("dist/site/soon/index.html"));
+}
+
+#[test]
+fn feeds_sitemap_and_robots_are_for_readers() {
+    let project = Project::new()
+        .file("qdn.toml", "[site]\nbase_url = \"https://x.test\"\n")
+        .file("site/news/index.md", "---\ntitle: News & more\nextra: { feed: true }\n---\n")
+        .file("site/news/one.md", "---\ntitle: One\ndate: 2026-01-02\n---\n[home](/)\n")
+        .file("site/news/two.md", "---\ntitle: Two\ndate: 2026-03-04\n---\n")
+        .file("site/secret.md", "---\ntitle: S\nextra: { noindex: true }\n---\n");
+    project.qdn(&["build"]).ended(0);
+    let sitemap = project.read("dist/site/sitemap.xml");
+    assert!(sitemap.contains("<loc>https://x.test/news/one/</loc><lastmod>2026-01-02</lastmod>") && !sitemap.contains("secret"));
+    assert!(project.read("dist/site/robots.txt").contains("Sitemap: https://x.test/sitemap.xml"));
+    let feed = project.read("dist/site/news/atom.xml");
+    assert!(feed.contains("<title>News &amp; more</title>") && feed.contains("<updated>2026-03-04T00:00:00Z</updated>"), "{feed}");
+    assert!(feed.find("Two").expect("two") < feed.find("One").expect("one"), "the newest first");
+    assert!(feed.contains("href=&quot;https://x.test/&quot;"), "a reader has no page to resolve a path against: {feed}");
+}
+
+#[test]
+fn templates_see_what_the_contract_promises() {
+    let template = "{% for p in pages %}[{{ p.url }} {{ p.title }}]{% endfor %}|{{ site.name }}|{{ page.extra.color }}|{{ page.date }}|{{ page.description }}\
+                    |{% for e in page.toc %}{{ e.level }}{{ e.id }}{% for c in e.children %}>{{ c.title }}{% endfor %}{% endfor %}\
+                    |{{ statuses | map(attribute='id') | join(',') }}|{% if page.extra.nothing %}x{% endif %}|{{ site.name_html }}";
+    let project = Project::new()
+        .file("qdn.toml", "[site]\nname = \"Ours\"\nname_html = \"<&/\"\n")
+        .file("templates/page.html", "{{ page.title }}")
+        .file("templates/special.html", template)
+        .file("site/z.md", "---\ntitle: Z\nweight: -1\ntemplate: special.html\ndate: 2026-01-02\ndescription: d\nextra: { color: red }\n---\n## One\n### Sub\n")
+        .file("site/404.md", "# Gone");
+    project.qdn(&["build"]).ended(0);
+    assert_eq!(
+        project.read("dist/site/z/index.html"),
+        "[/z/ Z][/ Home]|Ours|red|2026-01-02|d|2one>Sub|submitted,ready_for_pickup,in_progress,completed||&lt;&amp;/"
+    );
+}
+
+#[test]
+fn a_change_in_an_asset_renames_those_that_reach_it() {
+    let page = "<link rel=stylesheet href=\"{{ asset(\"css/a.css\") }}\" integrity=\"{{ asset_integrity(\"css/a.css\") }}\">{{ asset(\"css/b.css\") }}";
+    let project = Project::new()
+        .file("templates/page.html", page)
+        .file("site/assets/css/a.css", "p { background: url(../i.svg) }")
+        .file("site/assets/css/b.css", "b { color: red }")
+        .file("site/assets/i.svg", "<svg/>");
+    project.qdn(&["build"]).ended(0);
+    let names = |project: &Project| -> Vec<String> {
+        project.tree("dist/site/assets").into_iter().map(|(path, _)| path.display().to_string()).collect()
+    };
+    let before = names(&project);
+    project.write("site/assets/i.svg", "<svg> </svg>");
+    project.qdn(&["build"]).ended(0);
+    let after = names(&project);
+    let same: Vec<_> = before.iter().filter(|name| after.contains(name)).collect();
+    assert_eq!(same.len(), 1, "the style sheet that reaches nothing keeps its name: {before:?} {after:?}");
+    assert!(same[0].starts_with("css/b."));
+    assert!(project.read("dist/site/index.html").contains("integrity=\"sha384-"));
+}
+
+#[test]
+fn an_image_of_a_page_gets_its_real_name() {
+    let project = Project::new().file("site/index.md", "![a](/assets/img/a%20b.svg)").file("site/assets/img/a b.svg", "<svg/>");
+    project.qdn(&["build"]).ended(0);
+    assert!(project.read("dist/site/index.html").contains("src=\"/assets/img/a%20b."), "{}", project.read("dist/site/index.html"));
+}
+
+#[test]
+fn a_png_loses_bytes_and_no_pixel() {
+    // 8 × 8 pixels of one colour, written by a careless program: uncompressed, with a comment.
+    let png = careless_png();
+    let project = Project::new().file("site/assets/a.png", &png).file("site/index.md", "![a](/assets/a.png)");
+    project.qdn(&["build"]).ended(0);
+    let (_, smaller) = project.tree("dist/site/assets").remove(0);
+    assert!(smaller.starts_with(b"\x89PNG") && smaller.len() < png.len(), "{} bytes of {}", smaller.len(), png.len());
+    assert!(project.exists(".qdn/cache/images"), "what was dear is kept");
+}
+
+fn careless_png() -> Vec<u8> {
+    fn chunk(kind: &[u8], data: &[u8]) -> Vec<u8> {
+        let mut crc = u32::MAX;
+        for byte in kind.iter().chain(data) {
+            crc ^= u32::from(*byte);
+            for _ in 0..8 {
+                crc = if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+            }
+        }
+        [&u32::try_from(data.len()).expect("small").to_be_bytes(), kind, data, &(!crc).to_be_bytes()].concat()
+    }
+    let row = [&[0][..], &[200, 30, 30].repeat(8)].concat();
+    let pixels = row.repeat(8);
+    let length = u16::try_from(pixels.len()).expect("small");
+    let (mut a, mut b) = (1u32, 0u32);
+    for byte in &pixels {
+        a = (a + u32::from(*byte)) % 65521;
+        b = (b + a) % 65521;
+    }
+    let stored =
+        [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &pixels, &(b << 16 | a).to_be_bytes()].concat();
+    let header = [&8u32.to_be_bytes()[..], &8u32.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"tEXt", b"Comment\0made carelessly"),
+        chunk(b"IDAT", &stored),
+        chunk(b"IEND", b""),
+    ]
+    .concat()
+}
+
+#[test]
+fn code_is_coloured_without_a_script() {
+    let project = Project::new().file("templates/page.html", PAGE).file("site/index.md", "```js\nlet a = 'b'; // c\n```\n");
+    project.qdn(&["build"]).ended(0);
+    let html = project.read("dist/site/index.html");
+    assert!(html.contains("<span class=\"hl-s\">'b'</span>") || html.contains("class=\"hl-s\">"), "{html}");
+    assert!(!html.contains("<script") && !html.contains("style="));
+}
+
+#[test]
+fn a_project_is_found_upwards() {
+    let project = Project::new().file("site/deep/er/x.md", "# X");
+    let output = project.command(&["build"]).current_dir(project.path().join("site/deep/er")).output().expect("it starts");
+    assert!(output.status.success());
+    assert!(project.exists("dist/manifest.json"));
+}

@@ -1,0 +1,267 @@
+//! Preview answers as the distribution would.
+
+use crate::project::Project;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running preview; ended when it goes out of scope.
+struct Preview {
+    process: Child,
+    port: u16,
+    talk: BufReader<std::process::ChildStderr>,
+}
+
+impl Preview {
+    fn start(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+        let document: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let url = document["url"].as_str().expect("a url");
+        let port = url.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        let talk = BufReader::new(process.stderr.take().expect("stderr"));
+        let mut preview = Self { process, port, talk };
+        preview.heard("built");
+        preview
+    }
+
+    fn of(project: &Project) -> Self {
+        Self::start(project.command(&["preview", "--port", "0", "--json"]))
+    }
+
+    fn of_our_site() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qdn"));
+        command.args(["preview", "--port", "0", "--json"]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).env("NO_COLOR", "1");
+        Self::start(command)
+    }
+
+    /// Reads what it says until a line holds `word`.
+    fn heard(&mut self, word: &str) -> String {
+        let mut all = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.talk.read_line(&mut line).expect("text") > 0, "it ended before it said `{word}`:\n{all}");
+            all.push_str(&line);
+            if line.contains(word) {
+                return all;
+            }
+        }
+    }
+
+    /// One request, its head written by hand, so that no client normalises the path.
+    fn ask(&self, head: &str) -> Answer {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream.write_all(head.replace("PORT", &self.port.to_string()).as_bytes()).expect("it takes the request");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer");
+        Answer::parse(&bytes)
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\n\r\n"))
+    }
+}
+
+impl Drop for Preview {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Self { status, head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    #[track_caller]
+    fn header(&self, name: &str) -> &str {
+        self.head
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}: ")))
+            .unwrap_or_else(|| panic!("no {name} in {}", self.head))
+    }
+}
+
+#[test]
+fn our_site_is_served_through_its_own_function() {
+    let preview = Preview::of_our_site();
+    for path in ["/track/abc", "/track", "/track/", "/track/?t=abc", "/track/abc/"] {
+        let answer = preview.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.body.contains("<title>Track"), "{path}: {}", answer.body.get(..300).unwrap_or_default());
+        assert_eq!(answer.header("x-robots-tag"), "noindex, nofollow", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+    }
+    assert_eq!(preview.get("/book/anything").status, 200);
+    assert_eq!(preview.get("/trackx/").status, 404);
+    let home = preview.get("/");
+    assert!(home.header("content-security-policy").contains("script-src 'self';") && !home.head.contains("unsafe"));
+    assert!(home.body.contains("/_qdn/live.js"));
+    assert_eq!(home.body.len().to_string(), home.header("content-length"));
+    let css = home
+        .body
+        .split("href=\"")
+        .find(|part| part.starts_with("/assets/css/"))
+        .and_then(|part| part.split('"').next())
+        .expect("a style sheet");
+    let sheet = preview.get(css);
+    assert_eq!((sheet.status, sheet.header("cache-control")), (200, "public, max-age=31536000, immutable"));
+    let map = preview.get(sheet.header("sourcemap"));
+    assert!(map.body.contains("\"mappings\""), "source maps are preview's alone");
+}
+
+#[test]
+fn the_inspector_says_what_the_function_did() {
+    let preview = Preview::of_our_site();
+    let page = preview.get("/_qdn/");
+    assert!(page.status == 200 && page.body.contains("Route inspector"));
+    let route = preview.get("/_qdn/route?url=/track/abc");
+    let document: serde_json::Value = serde_json::from_str(&route.body).expect("JSON");
+    assert_eq!(document["function"]["result"]["request"]["uri"], "/track/index.html");
+    assert_eq!(
+        (document["answer"]["status"].as_u64(), document["answer"]["object"].as_str()),
+        (Some(200), Some("track/index.html"))
+    );
+    assert!(document["function"]["utilization"].as_u64().is_some_and(|used| used <= 100));
+}
+
+#[test]
+fn only_this_machines_names_are_answered() {
+    let project = Project::new();
+    let preview = Preview::of(&project);
+    for host in ["evil.test:PORT", "localhost", "localhost:1", "127.0.0.1.evil.test:PORT", "", "user@localhost:PORT"] {
+        for path in ["/", "/_qdn/route?url=/", "/_qdn/events"] {
+            let answer = preview.ask(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+            assert!(matches!(answer.status, 400 | 421), "{host} {path}: {}", answer.head);
+        }
+    }
+    for host in ["localhost:PORT", "127.0.0.1:PORT", "LOCALHOST:PORT"] {
+        assert_eq!(preview.ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).status, 200, "{host}");
+    }
+}
+
+#[test]
+fn it_answers_as_a_cache_behaviour_that_only_reads() {
+    let project = Project::new().file("site/404.md", "# Nothing here");
+    let preview = Preview::of(&project);
+    let post = preview.ask("POST / HTTP/1.1\r\nHost: localhost:PORT\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    assert_eq!(post.status, 403);
+    let head = preview.ask("HEAD / HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\n\r\n");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    let missing = preview.get("/nope");
+    assert_eq!(missing.status, 404);
+    assert!(missing.body.contains("Nothing here"));
+    let tag = preview.get("/").header("etag").replace("w/", "W/");
+    let fresh =
+        preview.ask(&format!("GET / HTTP/1.1\r\nHost: localhost:PORT\r\nIf-None-Match: {tag}\r\nConnection: close\r\n\r\n"));
+    assert_eq!((fresh.status, fresh.body.as_str()), (304, ""));
+    let api = preview.get("/api/v1/jobs");
+    assert_eq!((api.status, api.header("content-type")), (404, "application/problem+json"));
+}
+
+#[test]
+fn a_change_is_served_and_a_mistake_keeps_the_last_good_build() {
+    let project = Project::new();
+    let mut preview = Preview::of(&project);
+    let mut events = TcpStream::connect(("127.0.0.1", preview.port)).expect("it listens");
+    events.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    write!(events, "GET /_qdn/events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", preview.port).expect("it takes the request");
+    let mut events = BufReader::new(events);
+    let mut told = |kind: &str| {
+        let mut line = String::new();
+        while !line.contains(&format!("\"kind\":\"{kind}\"")) {
+            line.clear();
+            assert!(events.read_line(&mut line).expect("an event") > 0, "no `{kind}`");
+        }
+        line
+    };
+    told("hello");
+    project.write("site/index.md", "# Changed");
+    told("reload");
+    preview.heard("built");
+    assert!(preview.get("/").body.contains("Changed"));
+
+    project.write("site/index.md", "---\ntitel: x\n---\n# Wrong");
+    let problems = told("problems");
+    assert!(problems.contains("site/index.md:2:1"), "{problems}");
+    preview.heard("last good build");
+    assert!(preview.get("/").body.contains("Changed"));
+
+    project.write("site/index.md", "# Changed");
+    told("solved");
+    project.write("site/new.md", "# New");
+    told("reload");
+    assert_eq!(preview.get("/new/").status, 200);
+    project.remove("site/new.md");
+    told("reload");
+    assert_eq!(preview.get("/new/").status, 404);
+}
+
+#[test]
+fn a_style_sheet_is_swapped_in_place() {
+    let project = Project::new()
+        .file("templates/page.html", "<link rel=\"stylesheet\" href=\"{{ asset(\"a.css\") }}\" integrity=\"{{ asset_integrity(\"a.css\") }}\">{{ page.content }}")
+        .file("site/assets/a.css", "p { color: red }");
+    let preview = Preview::of(&project);
+    let mut events = TcpStream::connect(("127.0.0.1", preview.port)).expect("it listens");
+    events.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    write!(events, "GET /_qdn/events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", preview.port).expect("it takes the request");
+    let mut events = BufReader::new(events);
+    let mut line = String::new();
+    while !line.contains("hello") {
+        line.clear();
+        assert!(events.read_line(&mut line).expect("an event") > 0);
+    }
+    project.write("site/assets/a.css", "p { color: green }");
+    while !line.contains("\"kind\":\"css\"") {
+        line.clear();
+        assert!(events.read_line(&mut line).expect("an event") > 0);
+        assert!(!line.contains("reload"), "{line}");
+    }
+    let message: serde_json::Value = serde_json::from_str(line.trim().trim_start_matches("data: ")).expect("JSON");
+    let (_, to) = message["sheets"].as_object().and_then(|sheets| sheets.iter().next()).expect("a sheet");
+    assert!(preview.get(to.as_str().expect("an address")).body.contains("green"));
+}
+
+#[test]
+fn a_taken_port_is_passed_over() {
+    let project = Project::new();
+    let first = Preview::of(&project);
+    let port = first.port.to_string();
+    let second = Preview::start(project.command(&["preview", "--port", &port, "--json"]));
+    assert_ne!(first.port, second.port);
+    assert_eq!(second.get("/").status, 200);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_at_once() {
+    let project = Project::new();
+    let mut preview = Preview::of(&project);
+    // An open event stream is what keeps other servers waiting.
+    let mut events = TcpStream::connect(("127.0.0.1", preview.port)).expect("it listens");
+    write!(events, "GET /_qdn/events HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", preview.port).expect("it takes the request");
+    let mut first = [0; 1];
+    events.read_exact(&mut first).expect("it answers");
+    let started = Instant::now();
+    let sent = Command::new("kill").args(["-INT", &preview.process.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    let status = preview.process.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}

@@ -1,0 +1,91 @@
+//! Every command that README gives is run, in a copy of the project.
+
+use crate::project::{Project, tree};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The lines of all `sh` blocks.
+fn commands(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut inside = false;
+    for line in page.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            line if inside && !line.is_empty() => found.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn copy() -> Project {
+    let project = Project::empty();
+    for folder in ["site", "templates", "functions", "examples"] {
+        for (path, bytes) in tree(&root().join(folder)) {
+            project.write(&format!("{folder}/{}", path.display()), bytes);
+        }
+    }
+    project.write("qdn.toml", fs::read(root().join("qdn.toml")).expect("qdn.toml"));
+    project.write("target/.keep", "");
+    project
+}
+
+#[test]
+fn every_command_of_the_readme_does_what_it_says() {
+    let page = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let commands = commands(&page);
+    assert!(commands.len() >= 10, "{commands:?}");
+    let project = copy();
+    for command in commands {
+        match command.as_str() {
+            "cargo run -- preview" => serves(&project),
+            "./scripts/test" => is_what_ci_runs(),
+            command => {
+                let arguments = command
+                    .strip_prefix("cargo run -- ")
+                    .unwrap_or_else(|| panic!("README has a command that is not tested: {command}"));
+                let run = project.qdn(&arguments.split(' ').collect::<Vec<_>>());
+                assert_eq!(run.code, 0, "{command}\n{}{}", run.stdout, run.stderr);
+            }
+        }
+    }
+    assert!(project.exists("dist/manifest.json") && project.exists("target/qdn-track-rewrite.js"));
+}
+
+/// `preview` says where it serves, and that it built.
+fn serves(project: &Project) {
+    let mut process = project.command(&["preview"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines().map(|line| line.expect("text"));
+    let served = lines.any(|line| line.starts_with("serving http://127.0.0.1:"));
+    let built = lines.any(|line| line.starts_with("built "));
+    let _ = process.kill();
+    let _ = process.wait();
+    assert!(served && built);
+}
+
+/// The second command is the one that runs this test; that CI runs it, and that it runs, is what is left to see.
+fn is_what_ci_runs() {
+    let script = fs::read_to_string(root().join(".ci/run")).expect(".ci/run");
+    assert!(script.contains("exec ./scripts/test"));
+    let listed = Command::new("bash").args(["-n", "scripts/test"]).current_dir(root()).status().expect("bash runs");
+    assert!(listed.success());
+}
+
+#[test]
+fn every_page_that_the_readme_names_is_there() {
+    for page in ["README.md", "docs/architecture.md", "docs/site.md", "docs/functions.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        let folder = Path::new(page).parent().expect("a folder");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let skip = target.is_empty() || target.contains("://") || target == "prices.md";
+            assert!(skip || root().join(folder).join(target).exists(), "{page} links to {target}");
+        }
+    }
+}

@@ -330,6 +330,18 @@ impl Names<'_, '_, '_> {
         }
     }
 
+    /// `f(...text)` becomes `f.apply(undefined, text)`, which wants an array.
+    fn spread(&mut self, arguments: &[ExprOrSpread]) {
+        for argument in arguments {
+            if let (Some(dots), Form::Module) = (argument.spread, self.form)
+                && matches!(self.findings.model.shape(&argument.expr), Shape::Text(_))
+            {
+                let message = "a string cannot be spread over arguments: the bundler takes what is spread for an array";
+                self.findings.error("CFF012", dots, message, "write `.split('')`");
+            }
+        }
+    }
+
     fn encoding_of(argument: Option<&ExprOrSpread>) -> &str {
         Self::text_of(argument).map_or("", |(encoding, _)| encoding)
     }
@@ -406,6 +418,7 @@ impl Visit for Names<'_, '_, '_> {
         }
         node.callee.visit_with(self);
         self.is_called = false;
+        self.spread(&node.args);
         node.args.visit_with(self);
     }
 
@@ -432,16 +445,6 @@ impl Visit for Names<'_, '_, '_> {
         {
             let hint = "write a function that returns an object: `Object.assign(new Error(message), { code: 1 })`";
             self.findings.error("CFF014", parent.span(), format!("a class cannot extend `{name}` at the edge"), hint);
-        }
-        node.visit_children_with(self);
-    }
-
-    fn visit_expr_or_spread(&mut self, node: &ExprOrSpread) {
-        if let (Some(dots), Form::Module) = (node.spread, self.form)
-            && matches!(self.findings.model.shape(&node.expr), Shape::Text(_))
-        {
-            let message = "a string cannot be spread: the bundler takes what is spread for an array";
-            self.findings.error("CFF012", dots, message, "write `.split('')`");
         }
         node.visit_children_with(self);
     }

@@ -34,8 +34,6 @@ use findings::Findings;
 use model::Model;
 use std::collections::BTreeMap;
 
-#[cfg(test)]
-use syntax::syntax;
 pub(super) use syntax::uploaded;
 
 /// For what a function is checked.

@@ -395,7 +395,6 @@ fn modules_are_held_to_the_rules_too() {
         ("CFF014", "class E extends ‸Error {} throw new E(request.uri);"),
         ("CFF014", "class E { #a = 1; static is(o) { return ‸#a in o; } } return E.is(request) ? request : request;"),
         ("CFF012", "return Math.max(‸...request.uri) ? request : request;"),
-        ("CFF012", "return [‸...request.uri].length ? request : request;"),
         ("CFF061", "const { headers } = request; const { ‸value } = headers.a; return value ? request : request;"),
         ("CFF061", "return ‸request.headers.a.value ? request : request;"),
         ("CFF050", "return ‸request.uri;"),
@@ -408,6 +407,7 @@ fn modules_are_held_to_the_rules_too() {
         "if (request.headers.a?.value === 'b') { request.uri = request.headers.a.value; } return request;",
         "if (request.headers.a?.value.startsWith('b')) { request.uri = request.headers.a.value; } return request;",
         "if (!request.headers.a?.value) return request; request.headers.b = { value: request.headers.a.value }; return request;",
+        "return [...request.uri].length && [...Object.keys(request.headers)] ? request : request;",
         "for (const [name, entry] of Object.entries(request.querystring)) { console.log(name + entry.value); } return request;",
     ] {
         good(Runtime::V2, &format!("export function handler({{ request }}) {{\n  {body}\n}}"));

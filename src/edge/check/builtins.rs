@@ -290,9 +290,14 @@ impl Names<'_, '_, '_> {
         if known.contains(&module) {
             return;
         }
+        if module == "cloudfront" && runtime == Runtime::V1 {
+            let hint = "the key-value store needs runtime 2.0";
+            self.findings.error("CFF035", place, "runtime 1.0 has no module `cloudfront`", hint);
+            return;
+        }
         let hint = match module {
-            "cloudfront" if runtime == Runtime::V2 => "write `import cf from 'cloudfront';`".to_owned(),
-            "cloudfront" | "buffer" => "use runtime 2.0".to_owned(),
+            "cloudfront" => "write `import cf from 'cloudfront';`".to_owned(),
+            "buffer" => "use runtime 2.0".to_owned(),
             module if module.starts_with('.') => "write `import … from`, and bundle it with `qdn function build`".to_owned(),
             _ => format!("the modules of runtime {} are `{}`", runtime.version(), known.join("`, `")),
         };

@@ -290,9 +290,14 @@ impl Names<'_, '_, '_> {
         if known.contains(&module) {
             return;
         }
+        if module == "cloudfront" && runtime == Runtime::V1 {
+            let hint = "the key-value store needs runtime 2.0";
+            self.findings.error("CFF035", place, "runtime 1.0 has no module `cloudfront`", hint);
+            return;
+        }
         let hint = match module {
-            "cloudfront" if runtime == Runtime::V2 => "write `import cf from 'cloudfront';`".to_owned(),
-            "cloudfront" | "buffer" => "use runtime 2.0".to_owned(),
+            "cloudfront" => "write `import cf from 'cloudfront';`".to_owned(),
+            "buffer" => "use runtime 2.0".to_owned(),
             module if module.starts_with('.') => "write `import … from`, and bundle it with `qdn function build`".to_owned(),
             _ => format!("the modules of runtime {} are `{}`", runtime.version(), known.join("`, `")),
         };
@@ -327,6 +332,18 @@ impl Names<'_, '_, '_> {
                 self.encoding(arguments.get(1), !ENCODINGS.contains(&Self::encoding_of(arguments.get(1))));
             }
             _ => {}
+        }
+    }
+
+    /// `f(...text)` becomes `f.apply(undefined, text)`, which wants an array.
+    fn spread(&mut self, arguments: &[ExprOrSpread]) {
+        for argument in arguments {
+            if let (Some(dots), Form::Module) = (argument.spread, self.form)
+                && matches!(self.findings.model.shape(&argument.expr), Shape::Text(_))
+            {
+                let message = "a string cannot be spread over arguments: the bundler takes what is spread for an array";
+                self.findings.error("CFF012", dots, message, "write `.split('')`");
+            }
         }
     }
 
@@ -406,6 +423,7 @@ impl Visit for Names<'_, '_, '_> {
         }
         node.callee.visit_with(self);
         self.is_called = false;
+        self.spread(&node.args);
         node.args.visit_with(self);
     }
 
@@ -432,16 +450,6 @@ impl Visit for Names<'_, '_, '_> {
         {
             let hint = "write a function that returns an object: `Object.assign(new Error(message), { code: 1 })`";
             self.findings.error("CFF014", parent.span(), format!("a class cannot extend `{name}` at the edge"), hint);
-        }
-        node.visit_children_with(self);
-    }
-
-    fn visit_expr_or_spread(&mut self, node: &ExprOrSpread) {
-        if let (Some(dots), Form::Module) = (node.spread, self.form)
-            && matches!(self.findings.model.shape(&node.expr), Shape::Text(_))
-        {
-            let message = "a string cannot be spread: the bundler takes what is spread for an array";
-            self.findings.error("CFF012", dots, message, "write `.split('')`");
         }
         node.visit_children_with(self);
     }

@@ -371,6 +371,30 @@ impl<'m, 'a> Walk<'_, 'm, 'a> {
         sides
     }
 
+    /// `uri.split('/').map(decodeURIComponent)`
+    fn each(&mut self, callee: &Expr, function: &Expr) {
+        let model = self.model();
+        let Expr::Member(member) = bare(callee) else { return };
+        let input = matches!(model.shape(&member.obj), Shape::List(origin) if origin.is_input());
+        if self.tries > 0 || !input {
+            return;
+        }
+        for name in ["decodeURIComponent", "decodeURI"] {
+            if model.is_global(function, name) {
+                self.decoded(name, function.span());
+            }
+        }
+    }
+
+    fn decoded(&mut self, name: &str, place: Position) {
+        self.findings.error(
+            "CFF062",
+            place,
+            format!("`{name}` throws over what is not well encoded, such as `%` or `%ff`"),
+            "catch it: `try { … } catch (error) { return request; }`",
+        );
+    }
+
     /// A function that is handed over, or declared in the midst of another.
     fn inner(&mut self, function: Option<usize>, go: impl FnOnce(&mut Self)) {
         let separate = function.is_some_and(|function| !self.model().functions[function].inline);
@@ -558,18 +582,14 @@ impl Visit for Walk<'_, '_, '_> {
         node.args.visit_with(self);
         let (Callee::Expr(callee), Some(first)) = (&node.callee, node.args.first()) else { return };
         let model = self.model();
+        self.each(callee, &first.expr);
         let input = matches!(model.shape(&first.expr), Shape::Text(origin) if origin.is_input());
         if self.tries > 0 || !input {
             return;
         }
         for name in ["decodeURIComponent", "decodeURI"] {
             if model.is_global(callee, name) {
-                self.findings.error(
-                    "CFF062",
-                    node.span,
-                    format!("`{name}` throws over what is not well encoded, such as `%` or `%ff`"),
-                    "catch it: `try { … } catch (error) { return request; }`",
-                );
+                self.decoded(name, node.span);
             }
         }
         if let Expr::Member(member) = bare(callee)

@@ -166,6 +166,17 @@ impl Entries<'_, '_, '_> {
         }
     }
 
+    /// All headers of the request are others now.
+    fn replaced(&mut self, value: &Expr) {
+        let resolved = self.findings.model.resolve(value);
+        let Expr::Object(object) = &*resolved else { return };
+        let (known, all) = properties(object);
+        if all && known.iter().all(|property| property.name != "host") && !self.findings.model.answers_responses() {
+            let hint = "set the headers one by one: `request.headers['x-a'] = { value: '…' };`";
+            self.findings.error("CFF055", value.span(), "these headers lack `host`, which a function may not delete", hint);
+        }
+    }
+
     fn target(&mut self, member: &MemberExpr, op: AssignOp, value: &Expr) {
         let model = self.findings.model;
         let plain = matches!(op, AssignOp::Assign | AssignOp::OrAssign | AssignOp::NullishAssign);
@@ -196,6 +207,9 @@ impl Entries<'_, '_, '_> {
             whole @ (Shape::Request | Shape::Response | Shape::OwnResponse) if op == AssignOp::Assign => {
                 if let Some(Shape::Table(table)) = member_name(&member.prop).map(|name| whole.member(Some(name))) {
                     self.table(table, value);
+                    if table == Table::RequestHeaders {
+                        self.replaced(value);
+                    }
                 }
             }
             _ => {}

@@ -32,10 +32,8 @@ use crate::script::{self, Parsed};
 use crate::source::{Diagnostic, SourcePath, Sources};
 use findings::Findings;
 use model::Model;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-#[cfg(test)]
-use syntax::syntax;
 pub(super) use syntax::uploaded;
 
 /// For what a function is checked.
@@ -153,8 +151,13 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
         }
         Err(problems) => {
             diagnostics.extend(module_problems(&parsed, text, form, true, options, &[parsed.module()]));
+            let start = |problem: &Diagnostic| problem.place.as_ref().map(|(path, span)| (path.clone(), span.start));
+            let places: BTreeSet<_> = diagnostics.iter().filter_map(start).collect();
             // What a script cannot import has been said, in words of the edge.
-            let problems = problems.into_iter().filter(|problem| form == Form::Module || problem.rule != "unresolved-import");
+            let problems = problems
+                .into_iter()
+                .filter(|problem| form == Form::Module || problem.rule != "unresolved-import")
+                .filter(|problem| start(problem).is_none_or(|place| !places.contains(&place)));
             diagnostics.extend(problems.filter_map(|problem| syntax::unresolved(problem, options.runtime)));
             None
         }

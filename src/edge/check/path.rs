@@ -191,6 +191,7 @@ impl Paths<'_, '_, '_> {
     fn uri_end(&mut self, value: &Expr, parts: &[Piece]) {
         if let Some(Piece::Known(text, _)) = parts.last()
             && text.ends_with('/')
+            && !text.contains("://")
             && !self.index
         {
             let message = "this path leads to a folder, and a bucket has none";

@@ -84,10 +84,11 @@ impl Responses<'_, '_, '_> {
             Some(Expr::Lit(Lit::Str(text))) => text.value.as_str().map(str::to_owned),
             _ => None,
         };
+        let place = |property: &super::model::Property<'_>| property.value.as_ref().map_or(property.place, |value| value.span());
         let resolved = |property: Option<&super::model::Property<'_>>| {
             property.and_then(|property| property.value.as_deref()).map(|value| self.findings.model.resolve(value))
         };
-        let encoding = encoding.map(|property| (property.place, text(resolved(Some(property)).as_deref())));
+        let encoding = encoding.map(|property| (place(property), text(resolved(Some(property)).as_deref())));
         let written = text(resolved(data).as_deref());
         match encoding {
             Some((place, Some(encoding))) if !matches!(encoding.as_str(), "text" | "base64") => {
@@ -97,7 +98,7 @@ impl Responses<'_, '_, '_> {
             Some((_, Some(encoding))) if encoding == "base64" => {
                 let bad = written.is_some_and(|data| base64::engine::general_purpose::STANDARD.decode(data).is_err());
                 if let (true, Some(data)) = (bad, data) {
-                    self.findings.error("CFF057", data.place, "this is no base64", "encode it with padding: `btoa('…')`");
+                    self.findings.error("CFF057", place(data), "this is no base64", "encode it with padding: `btoa('…')`");
                 }
             }
             _ => {}
@@ -128,10 +129,10 @@ impl Visit for Responses<'_, '_, '_> {
                     self.body(value);
                 }
                 let empty = |value: &Expr| matches!(value, Expr::Lit(Lit::Str(text)) if text.value.is_empty());
-                let some = body.value.as_ref().is_some_and(|value| !empty(bare(value)));
-                if let (Some(status), true) = (status.filter(|status| matches!(*status as u16, 204 | 304)), some) {
+                let some = body.value.as_deref().filter(|value| !empty(bare(value)));
+                if let (Some(status), Some(value)) = (status.filter(|status| matches!(*status as u16, 204 | 304)), some) {
                     let message = format!("a response with status {status} has no body");
-                    self.findings.warning("CFF057", body.place, message, "leave `body` out");
+                    self.findings.warning("CFF057", value.span(), message, "leave `body` out");
                 }
             }
         }

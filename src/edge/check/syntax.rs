@@ -7,7 +7,7 @@ use super::{Form, Runtime, builtins};
 use crate::script;
 use crate::source::{Diagnostic, Severity, SourcePath};
 
-/// What the edge would refuse to parse, for a script that is to be run as it stands.
+/// What the edge would refuse to parse of a script.
 pub(super) fn syntax(path: &SourcePath, text: &str, runtime: Runtime) -> Vec<Diagnostic> {
     let mut problems = match script::parse(path, text) {
         Ok(parsed) => refusals(&parsed, text, runtime).0.iter().map(|refusal| diagnostic(refusal, path)).collect(),
@@ -42,10 +42,6 @@ pub(super) fn diagnostic(refusal: &Refusal, path: &SourcePath) -> Diagnostic {
 /// Whether the bundler says the same in words that the edge knows.
 pub(super) fn rewritten(refusal: &Refusal) -> bool {
     match refusal.rule {
-        // Nothing is written for these: a state machine for `async` would take 4.6 KB of the 10.
-        "CFF010" => !refusal.message.contains("async") && !refusal.message.contains("await"),
-        // It is rewritten, but as if it did not wait.
-        "CFF015" => !refusal.engine.contains("await"),
         // It is rewritten in 1.5 KB, and then `[...generator()]` takes the generator for an array.
         "CFF016" => false,
         _ => refusal.lowered,

@@ -1,3 +1,4 @@
+use super::syntax::syntax;
 use super::*;
 use crate::source::{line_column, render};
 

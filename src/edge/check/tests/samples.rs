@@ -57,3 +57,21 @@ fn older_functions_may_move_on() {
         assert_eq!(rules, expected, "{name}");
     }
 }
+
+#[test]
+fn nothing_is_wrong_with_functions_of_several_modules() {
+    let files = [
+        ("router.js", include_str!("../../../script/tests/samples/router.js")),
+        ("store.js", include_str!("../../../script/tests/samples/store.js")),
+        ("lib/path.js", include_str!("../../../script/tests/samples/path.js")),
+        ("lib/respond.js", include_str!("../../../script/tests/samples/respond.js")),
+    ];
+    for entry in ["router.js", "store.js"] {
+        let sources: Sources = files.iter().map(|(path, text)| (*path, text.as_bytes().to_vec())).collect();
+        let none = BTreeMap::new();
+        let checked = check(&sources, &entry.into(), &Options { runtime: Runtime::V2, virtual_modules: &none });
+        assert!(checked.diagnostics().is_empty(), "{}", render(checked.diagnostics(), &sources, false));
+        let bundle = checked.bundle().expect("it is built");
+        assert!(Emulator::load(&bundle.code, Runtime::V2, KeyValues::default()).is_ok(), "{}", bundle.code);
+    }
+}

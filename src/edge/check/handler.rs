@@ -1,189 +1,189 @@
-//! The handler: that there is one, that CloudFront finds it, that it returns what it must on every path.
+//! The function that CloudFront calls, and what comes back from it.
 
-use super::facts::{self, Callable, What};
-use super::{Form, Scene};
+use super::Form;
+use super::findings::Findings;
+use super::flow::reaches_end;
+use super::model::{Body, Model, bare, properties};
+use super::shape::Shape;
 use crate::script::Spanned as _;
 use crate::script::ast::{
-    ArrowExpr, ArrowFunctionBody, BreakStmt, Expr, Function, FunctionBody, Lit, ReturnStmt, Stmt, SwitchStmt, VarDeclKind,
+    ArrowExpr, AssignExpr, AssignTarget, Expr, Function, Ident, MemberExpr, ReturnStmt, SimpleAssignTarget, VarDecl, VarDeclKind,
 };
 use crate::script::visit::{Visit, VisitWith};
-use crate::source::{Diagnostic, Span};
+use crate::source::{Diagnostic, Span, line_column, near};
 
-pub(super) fn check(scene: &mut Scene<'_>) {
-    if !scene.is_entry {
-        return;
-    }
-    let Some(handler) = facts::handler(scene.parsed.module()) else {
-        // The linker of modules knows better whether there is one: it may be imported.
-        if scene.form == Form::Script && !made_global(scene) {
-            let problem = Diagnostic::error("CFF001", "there is no `handler`")
-                .at(scene.parsed.path(), Span::default())
-                .hint("CloudFront calls a function of that name: `function handler(event) { return event.request; }`");
-            scene.found.push(problem);
+/// What a handler can be given back as.
+const RETURNS: &str = "a handler returns `event.request`, `event.response`, or a response of its own";
+
+pub(super) fn check(findings: &mut Findings<'_, '_>, form: Form) {
+    let model = findings.model;
+    let mut declarations = Declarations { model, constant: None, assigned: false, any: false, names: Vec::new() };
+    model.parsed.module().visit_with(&mut declarations);
+    let Some(handler) = model.handler else {
+        // Something of that name is there, though not a function that can be looked into.
+        if !declarations.any && !declarations.assigned {
+            missing(findings, &declarations.names);
         }
         return;
     };
-    if scene.form == Form::Script && matches!(handler.variable, Some(VarDeclKind::Const | VarDeclKind::Let)) {
-        let hint = "write `function handler(event) { … }`";
-        scene.warning("CFF002", handler.name.span, "`handler` is not on the global object, where CloudFront looks for it", hint);
+    let handler = &model.functions[handler];
+    if let (Some(place), Form::Script) = (declarations.constant, form) {
+        findings.warning(
+            "CFF002",
+            place,
+            "a constant is no member of the global object, where CloudFront looks for `handler`",
+            "write `function handler(event) { … }`: the bundler does so, an upload of this file would not",
+        );
     }
-    let Some(callable) = handler.callable else { return };
-    match callable {
-        Callable::Function(function) => {
-            if let Some(body) = &function.body {
-                self::body(scene, body);
+    match handler.body.clone() {
+        Body::Expression(value) => returned(findings, &value),
+        Body::Block(statements, place) => {
+            let mut returns = ReturnStatements { findings };
+            statements.visit_with(&mut returns);
+            if reaches_end(model, &statements) {
+                let (line, _) = line_column(model.text, model.parsed.span(place).end.saturating_sub(1));
+                let problem = Diagnostic::error("CFF050", "there is a way through `handler` that returns nothing")
+                    .label(format!("line {line} is reached without a `return`"))
+                    .hint("return `event.request` or a response on every path: CloudFront answers with an error otherwise");
+                findings.add(problem, handler.place);
             }
         }
-        Callable::Arrow(arrow) => match &*arrow.body {
-            ArrowFunctionBody::FunctionBody(body) => self::body(scene, body),
-            ArrowFunctionBody::Expr(expression) => returned(scene, expression),
-        },
     }
 }
 
-/// `globalThis.handler = …`, by whatever name the global object goes.
-fn made_global(scene: &Scene<'_>) -> bool {
-    ["globalThis.handler", "global.handler"].iter().any(|text| scene.text.contains(text))
+fn missing(findings: &mut Findings<'_, '_>, names: &[String]) {
+    let path = findings.model.parsed.path();
+    let hint = match near("handler", names.iter().map(String::as_str)) {
+        Some(name) => format!("a function with a similar name exists: `{name}`"),
+        None => "CloudFront calls a function of that name: `function handler(event) { return event.request; }`".to_owned(),
+    };
+    let problem = Diagnostic::error("CFF001", format!("`{path}` declares no `handler`")).hint(hint);
+    findings.add_at(problem, Span::default());
 }
 
-fn body(scene: &mut Scene<'_>, body: &FunctionBody) {
-    if completes_all(&body.stmts) {
-        let end = scene.place(body.span).end;
-        let problem = Diagnostic::error("CFF050", "the handler can end without returning anything")
-            .at(scene.parsed.path(), Span::new(end.saturating_sub(1), end))
-            .label("it ends here")
-            .hint("return `event.request`, `event.response` or a response of your own on every path");
-        scene.found.push(problem);
+/// What is declared, and how.
+struct Declarations<'m, 'a> {
+    model: &'m Model<'a>,
+    /// Where `handler` is declared with `const` or `let`.
+    constant: Option<crate::script::Position>,
+    /// Whether something is assigned to the global object as `handler`.
+    assigned: bool,
+    any: bool,
+    names: Vec<String>,
+}
+
+impl Declarations<'_, '_> {
+    fn is_handler(&self, name: &Ident) -> bool {
+        &*name.sym == "handler" && self.model.parsed.is_top_level(name)
     }
-    body.visit_with(&mut Returns { scene });
 }
 
-fn returned(scene: &mut Scene<'_>, value: &Expr) {
-    if scene.facts.what(value) == Some(What::Event) {
-        let hint = "return `event.request`, or `event.response` from a viewer-response function";
-        scene.error("CFF051", value.span(), "the handler returns the event, and CloudFront wants a part of it", hint);
+impl Visit for Declarations<'_, '_> {
+    fn visit_var_decl(&mut self, node: &VarDecl) {
+        for name in node.decls.iter().filter_map(|declarator| declarator.name.as_ident()) {
+            if self.is_handler(&name.id) && node.kind != VarDeclKind::Var {
+                self.constant = Some(name.id.span);
+            }
+        }
+        node.visit_children_with(self);
     }
-    if let Expr::Lit(Lit::Null(literal)) = value {
-        scene.error("CFF050", literal.span, "the handler returns nothing", "return `event.request` to let the request pass");
+
+    fn visit_binding_ident(&mut self, node: &crate::script::ast::BindingIdent) {
+        self.visit_ident(&node.id);
+    }
+
+    fn visit_ident(&mut self, node: &Ident) {
+        self.any |= self.is_handler(node);
+        if self.model.parsed.is_top_level(node) {
+            self.names.push(node.sym.to_string());
+        }
+    }
+
+    fn visit_export_named_specifier(&mut self, node: &crate::script::ast::ExportNamedSpecifier) {
+        let name = node.exported.as_ref().unwrap_or(&node.orig);
+        // Of another file: what it is, is said there.
+        self.any |= matches!(name, crate::script::ast::ModuleExportName::Ident(name) if &*name.sym == "handler");
+    }
+
+    fn visit_export_all(&mut self, _: &crate::script::ast::ExportAll) {
+        self.any = true;
+    }
+
+    fn visit_assign_expr(&mut self, node: &AssignExpr) {
+        if let AssignTarget::Simple(SimpleAssignTarget::Member(MemberExpr { obj, prop, .. })) = &node.left
+            && prop.is_ident_with("handler")
+        {
+            self.assigned |= ["global", "globalThis"].into_iter().any(|name| self.model.is_global(obj, name));
+        }
+        node.visit_children_with(self);
     }
 }
 
-/// The handler's own returns, not those of functions in it.
-struct Returns<'a, 'b> {
-    scene: &'a mut Scene<'b>,
+/// The handler's own `return`s.
+struct ReturnStatements<'f, 'm, 'a> {
+    findings: &'f mut Findings<'m, 'a>,
 }
 
-impl Visit for Returns<'_, '_> {
+impl Visit for ReturnStatements<'_, '_, '_> {
     fn visit_return_stmt(&mut self, node: &ReturnStmt) {
         match &node.arg {
-            Some(value) => returned(self.scene, value),
-            None => {
-                let hint = "return `event.request` to let the request pass";
-                self.scene.error("CFF050", node.span, "the handler returns nothing", hint);
+            Some(value) => returned(self.findings, value),
+            None => self.findings.error("CFF050", node.span, "`handler` returns nothing here", RETURNS),
+        }
+    }
+    fn visit_function(&mut self, _: &Function) {}
+    fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
+}
+
+fn returned(findings: &mut Findings<'_, '_>, value: &Expr) {
+    let value = bare(value);
+    match value {
+        Expr::Cond(condition) => {
+            returned(findings, &condition.cons);
+            returned(findings, &condition.alt);
+            return;
+        }
+        Expr::Seq(sequence) => {
+            if let Some(last) = sequence.exprs.last() {
+                returned(findings, last);
+            }
+            return;
+        }
+        _ => {}
+    }
+    match findings.model.shape(value) {
+        Shape::Event => findings.error(
+            "CFF051",
+            value.span(),
+            "`handler` returns the event",
+            "return `event.request` in a viewer-request function, `event.response` in a viewer-response function",
+        ),
+        Shape::Table(_) | Shape::Entry(..) => {
+            findings.error("CFF050", value.span(), "`handler` returns a part of what it should return", RETURNS);
+        }
+        Shape::Object => unfinished(findings, value),
+        // Who calls `handler` waits for promises.
+        Shape::Promise | Shape::Read | Shape::Request | Shape::Response | Shape::OwnResponse => {}
+        shape => {
+            if let Some(name) = shape.name() {
+                findings.error("CFF050", value.span(), format!("`handler` returns {name}"), RETURNS);
             }
         }
     }
-
-    fn visit_function(&mut self, _: &Function) {}
-
-    fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
 }
 
-/// Whether the end of the statements can be reached.
-fn completes_all(statements: &[Stmt]) -> bool {
-    statements.iter().all(completes)
-}
-
-fn completes(statement: &Stmt) -> bool {
-    match statement {
-        Stmt::Return(_) | Stmt::Throw(_) => false,
-        // Where these lead is looked at by what they leave.
-        Stmt::Break(_) | Stmt::Continue(_) => false,
-        Stmt::Block(block) => completes_all(&block.stmts),
-        Stmt::If(node) => match &node.alt {
-            Some(other) => completes(&node.cons) || completes(other),
-            None => true,
-        },
-        Stmt::Labeled(node) => completes(&node.body) || leaves(&node.body),
-        Stmt::Switch(node) => switch(node),
-        Stmt::While(node) => !forever(Some(&node.test)) || leaves(&node.body),
-        Stmt::For(node) => !forever(node.test.as_deref()) || leaves(&node.body),
-        Stmt::DoWhile(node) => (completes(&node.body) && !forever(Some(&node.test))) || leaves(&node.body),
-        Stmt::Try(node) => match &node.finalizer {
-            Some(last) if !completes_all(&last.stmts) => false,
-            _ => completes_all(&node.block.stmts) || node.handler.as_ref().is_some_and(|clause| completes_all(&clause.body.stmts)),
-        },
-        _ => true,
+/// An object without a `statusCode`: perhaps a copy of the request, or a response of another service.
+fn unfinished(findings: &mut Findings<'_, '_>, value: &Expr) {
+    let Expr::Object(object) = value else { return };
+    let (known, all) = properties(object);
+    let has = |name: &str| known.iter().any(|property| property.name == name);
+    if !all || has("uri") || has("method") {
+        return;
     }
-}
-
-fn switch(node: &SwitchStmt) -> bool {
-    let has_default = node.cases.iter().any(|case| case.test.is_none());
-    let falls_out = node.cases.last().is_none_or(|case| completes_all(&case.cons));
-    !has_default || falls_out || node.cases.iter().any(|case| case.cons.iter().any(leaves))
-}
-
-/// No condition, or one that is always true.
-fn forever(test: Option<&Expr>) -> bool {
-    match test {
-        None => true,
-        Some(Expr::Lit(Lit::Bool(literal))) => literal.value,
-        Some(Expr::Lit(Lit::Num(literal))) => literal.value != 0.0,
-        Some(_) => false,
-    }
-}
-
-/// Whether a `break` leaves the statement around. One with a label counts as leaving anything: it is rare.
-fn leaves(statement: &Stmt) -> bool {
-    let mut breaks = Breaks { found: false, inner: 0 };
-    statement.visit_with(&mut breaks);
-    breaks.found
-}
-
-struct Breaks {
-    found: bool,
-    /// Loops and switches between here and there, which a plain `break` leaves instead.
-    inner: usize,
-}
-
-impl Breaks {
-    fn within(&mut self, node: &impl VisitWith<Self>) {
-        self.inner += 1;
-        node.visit_children_with(self);
-        self.inner -= 1;
-    }
-}
-
-impl Visit for Breaks {
-    fn visit_break_stmt(&mut self, node: &BreakStmt) {
-        self.found |= self.inner == 0 || node.label.is_some();
-    }
-
-    fn visit_while_stmt(&mut self, node: &crate::script::ast::WhileStmt) {
-        self.within(node);
-    }
-
-    fn visit_do_while_stmt(&mut self, node: &crate::script::ast::DoWhileStmt) {
-        self.within(node);
-    }
-
-    fn visit_for_stmt(&mut self, node: &crate::script::ast::ForStmt) {
-        self.within(node);
-    }
-
-    fn visit_for_in_stmt(&mut self, node: &crate::script::ast::ForInStmt) {
-        self.within(node);
-    }
-
-    fn visit_for_of_stmt(&mut self, node: &crate::script::ast::ForOfStmt) {
-        self.within(node);
-    }
-
-    fn visit_switch_stmt(&mut self, node: &SwitchStmt) {
-        self.within(node);
-    }
-
-    fn visit_function(&mut self, _: &Function) {}
-
-    fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
+    let (place, hint) = match known.iter().find(|property| property.name == "status") {
+        Some(status) => (status.place, "write `statusCode: 302`, a number: `status` is how Lambda@Edge says it"),
+        None if has("request") || has("response") => (value.span(), "return the request or the response itself"),
+        None => (value.span(), "a response has a `statusCode`, such as `statusCode: 302`"),
+    };
+    findings.error("CFF056", place, "this is no response: it has no `statusCode`", hint);
 }

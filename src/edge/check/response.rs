@@ -1,103 +1,179 @@
-//! Responses: a status that is one, a body that can be sent.
+//! Responses that a function writes itself.
 
-use super::Scene;
-use super::facts::{What, pairs, property, text};
+use super::findings::Findings;
+use super::model::{bare, member_name, properties, property};
+use super::shape::Shape;
 use crate::script::Spanned as _;
-use crate::script::ast::{AssignExpr, AssignOp, AssignTarget, Expr, Lit, ObjectLit, SimpleAssignTarget};
+use crate::script::ast::{
+    ArrayLit, ArrowExpr, AssignExpr, AssignOp, AssignTarget, CallExpr, Expr, Function, Lit, ObjectLit, SimpleAssignTarget,
+};
 use crate::script::visit::{Visit, VisitWith};
 use base64::Engine as _;
 
-pub(super) fn check(scene: &mut Scene<'_>) {
-    let module = scene.parsed.module();
-    module.visit_with(&mut Responses { scene });
+pub(super) fn check(findings: &mut Findings<'_, '_>) {
+    let module = findings.model.parsed.module();
+    module.visit_with(&mut Responses { findings, within: false });
 }
 
-struct Responses<'a, 'b> {
-    scene: &'a mut Scene<'b>,
+struct Responses<'f, 'm, 'a> {
+    findings: &'f mut Findings<'m, 'a>,
+    /// Whether an object or a list is around.
+    within: bool,
 }
 
-impl Responses<'_, '_> {
-    fn status(&mut self, value: &Expr) {
-        let hint = "write a number such as `302`";
-        match value {
-            Expr::Lit(Lit::Num(number)) if number.value.fract() == 0.0 && (100.0..=599.0).contains(&number.value) => {}
-            Expr::Lit(Lit::Num(number)) => {
-                self.scene.error("CFF056", number.span, format!("`{}` is no status", number.value), hint);
+impl Responses<'_, '_, '_> {
+    fn status(&mut self, value: &Expr) -> Option<f64> {
+        let resolved = self.findings.model.resolve(value);
+        let message = match &*resolved {
+            Expr::Lit(Lit::Num(number)) if number.value.fract() == 0.0 && (100.0..600.0).contains(&number.value) => {
+                return Some(number.value);
             }
-            Expr::Lit(literal) => {
-                self.scene.error("CFF056", literal.span(), "the status is not a number", hint);
-            }
-            Expr::Tpl(template) => self.scene.error("CFF056", template.span, "the status is not a number", hint),
-            _ => {}
+            Expr::Lit(Lit::Num(number)) => format!("there is no status {}", number.value),
+            _ => match self.findings.model.shape(value) {
+                shape @ (Shape::Text(_) | Shape::Bool | Shape::Nothing | Shape::List(_) | Shape::Object) => {
+                    format!("`statusCode` is {}, not a number", shape.name().unwrap_or("an object"))
+                }
+                _ => return None,
+            },
+        };
+        self.findings.error("CFF056", value.span(), message, "write a whole number from 100 to 599: `statusCode: 302`");
+        None
+    }
+
+    fn description(&mut self, value: &Expr) {
+        let shape = self.findings.model.shape(value);
+        if matches!(shape, Shape::Number | Shape::Bool | Shape::List(_) | Shape::Object) {
+            let found = shape.name().unwrap_or("an object");
+            let message = format!("`statusDescription` is {found}, not a text");
+            self.findings.error("CFF056", value.span(), message, "write `statusDescription: 'Found'`, or leave it out");
         }
     }
 
     fn body(&mut self, value: &Expr) {
-        let hint = "write a text, or `{ encoding: 'base64', data: '…' }`";
-        match value {
-            Expr::Lit(Lit::Str(_)) => {}
-            Expr::Lit(literal) => {
-                self.scene.error("CFF057", literal.span(), "the body is not a text", hint);
+        let resolved = self.findings.model.resolve(value);
+        if let Expr::Object(object) = &*resolved {
+            self.body_object(object);
+            return;
+        }
+        let shape = self.findings.model.shape(value);
+        let hint = match shape {
+            Shape::Number | Shape::Bool => "write it as a text: `String(…)`",
+            Shape::List(_) | Shape::Table(_) | Shape::Entry(..) => "write it as a text: `JSON.stringify(…)`",
+            Shape::Buffer => "write `{ encoding: 'base64', data: buffer.toString('base64') }`",
+            Shape::Promise | Shape::Read => "wait for it: `await …`",
+            _ => return,
+        };
+        let found = shape.name().unwrap_or("an object");
+        self.findings.error("CFF057", value.span(), format!("the body is {found}, not a text"), hint);
+    }
+
+    fn body_object(&mut self, object: &ObjectLit) {
+        let (known, all) = properties(object);
+        let find = |name: &str| known.iter().find(|property| property.name == name);
+        let (encoding, data) = (find("encoding"), find("data"));
+        if all && (encoding.is_none() || data.is_none()) {
+            let missing = if data.is_none() { "data" } else { "encoding" };
+            let hint = match data {
+                None => "a body is a text, or `{ encoding: 'text', data: '…' }`; of an object make a text with `JSON.stringify`",
+                Some(_) => "write `encoding: 'text'` or `encoding: 'base64'`",
+            };
+            self.findings.error("CFF057", object.span, format!("the body has no `{missing}`"), hint);
+            return;
+        }
+        let text = |value: Option<&Expr>| match value {
+            Some(Expr::Lit(Lit::Str(text))) => text.value.as_str().map(str::to_owned),
+            _ => None,
+        };
+        let resolved = |property: Option<&super::model::Property<'_>>| {
+            property.and_then(|property| property.value.as_deref()).map(|value| self.findings.model.resolve(value))
+        };
+        let encoding = encoding.map(|property| (property.place, text(resolved(Some(property)).as_deref())));
+        let written = text(resolved(data).as_deref());
+        match encoding {
+            Some((place, Some(encoding))) if !matches!(encoding.as_str(), "text" | "base64") => {
+                let hint = "there are `text` and `base64`";
+                self.findings.error("CFF057", place, format!("a body has no encoding `{encoding}`"), hint);
             }
-            Expr::Array(array) => self.scene.error("CFF057", array.span, "the body is not a text", hint),
-            Expr::Object(object) => {
-                let encoding = property(object, "encoding");
-                let data = property(object, "data");
-                match encoding {
-                    Some(given) => {
-                        if let Some(name) = text(given)
-                            && !matches!(name.as_str(), "text" | "base64")
-                        {
-                            let message = format!("a body has no encoding `{name}`");
-                            self.scene.error("CFF057", given.span(), message, "there are `text` and `base64`");
-                        }
-                    }
-                    None if pairs(object).count() == object.props.len() => {
-                        self.scene.error("CFF057", object.span, "the body has no `encoding`", hint);
-                    }
-                    None => {}
-                }
-                if let Some(Expr::Lit(literal)) = data
-                    && !matches!(literal, Lit::Str(_))
-                {
-                    self.scene.error("CFF057", literal.span(), "the `data` of the body is not a text", hint);
-                }
-                if let (Some("base64"), Some(data)) = (encoding.and_then(text).as_deref(), data)
-                    && let Some(bytes) = text(data)
-                    && base64::engine::general_purpose::STANDARD.decode(bytes).is_err()
-                {
-                    self.scene.error("CFF057", data.span(), "this is not base64", "CloudFront refuses the whole response");
+            Some((_, Some(encoding))) if encoding == "base64" => {
+                let bad = written.is_some_and(|data| base64::engine::general_purpose::STANDARD.decode(data).is_err());
+                if let (true, Some(data)) = (bad, data) {
+                    self.findings.error("CFF057", data.place, "this is no base64", "encode it with padding: `btoa('…')`");
                 }
             }
             _ => {}
         }
+        if let Some(value) = data.and_then(|data| data.value.as_deref()) {
+            let shape = self.findings.model.shape(value);
+            if matches!(shape, Shape::Number | Shape::Bool | Shape::List(_) | Shape::Object | Shape::Nothing | Shape::Buffer) {
+                let found = shape.name().unwrap_or("an object");
+                self.findings.error("CFF057", value.span(), format!("the `data` of a body is {found}, not a text"), "write a text");
+            }
+        }
     }
 }
 
-impl Visit for Responses<'_, '_> {
+impl Visit for Responses<'_, '_, '_> {
     fn visit_object_lit(&mut self, node: &ObjectLit) {
-        if let Some(status) = property(node, "statusCode") {
-            self.status(status);
+        let within = std::mem::replace(&mut self.within, true);
+        // A row of a table, such as `{ from: '/a', statusCode: '301' }`, may be made into a response later on.
+        let is_row =
+            within && ["headers", "body", "statusDescription", "cookies"].into_iter().all(|name| property(node, name).is_none());
+        if let Some(code) = property(node, "statusCode").filter(|_| !is_row) {
+            let status = code.value.and_then(|value| self.status(&value));
+            if let Some(value) = property(node, "statusDescription").and_then(|property| property.value) {
+                self.description(&value);
+            }
             if let Some(body) = property(node, "body") {
-                self.body(body);
-                if let Expr::Lit(Lit::Num(number)) = status
-                    && (number.value == 204.0 || number.value == 304.0)
-                {
-                    let message = format!("a response with the status {} has no body", number.value);
-                    self.scene.error("CFF057", body.span(), message, "remove the body, or answer with another status");
+                if let Some(value) = &body.value {
+                    self.body(value);
+                }
+                let empty = |value: &Expr| matches!(value, Expr::Lit(Lit::Str(text)) if text.value.is_empty());
+                let some = body.value.as_ref().is_some_and(|value| !empty(bare(value)));
+                if let (Some(status), true) = (status.filter(|status| matches!(*status as u16, 204 | 304)), some) {
+                    let message = format!("a response with status {status} has no body");
+                    self.findings.warning("CFF057", body.place, message, "leave `body` out");
                 }
             }
         }
         node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_array_lit(&mut self, node: &ArrayLit) {
+        let within = std::mem::replace(&mut self.within, true);
+        node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_function(&mut self, node: &Function) {
+        let within = std::mem::replace(&mut self.within, false);
+        node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_arrow_expr(&mut self, node: &ArrowExpr) {
+        let within = std::mem::replace(&mut self.within, false);
+        node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_call_expr(&mut self, node: &CallExpr) {
+        if !self.findings.model.is_for_show(node) {
+            node.visit_children_with(self);
+        }
     }
 
     fn visit_assign_expr(&mut self, node: &AssignExpr) {
-        if let AssignTarget::Simple(SimpleAssignTarget::Member(target)) = &node.left
+        if let AssignTarget::Simple(SimpleAssignTarget::Member(member)) = &node.left
             && node.op == AssignOp::Assign
+            && matches!(self.findings.model.shape(&member.obj), Shape::Response | Shape::OwnResponse)
         {
-            match self.scene.facts.member(target) {
-                Some(What::Status) => self.status(&node.right),
-                Some(What::Body) => self.body(&node.right),
+            match member_name(&member.prop) {
+                Some("statusCode") => {
+                    self.status(&node.right);
+                }
+                Some("statusDescription") => self.description(&node.right),
+                Some("body") => self.body(&node.right),
                 _ => {}
             }
         }

@@ -52,17 +52,7 @@ pub(super) fn problems(pattern: &str, flags: &str, runtime: Runtime) -> Vec<Prob
         });
     }
     let names = names(pattern);
-    let mut reader = Reader {
-        pattern,
-        at: 0,
-        runtime,
-        names: &names,
-        groups: groups(pattern),
-        problems: Vec::new(),
-        depth: 0,
-        endless: false,
-        endless_group: false,
-    };
+    let mut reader = Reader { pattern, at: 0, runtime, names: &names, groups: groups(pattern), problems: Vec::new(), depth: 0 };
     reader.alternatives(true);
     problems.append(&mut reader.problems);
     problems
@@ -104,10 +94,6 @@ struct Reader<'a> {
     groups: usize,
     problems: Vec<Problem>,
     depth: usize,
-    /// Whether the item just read may repeat without end.
-    endless: bool,
-    /// Whether the group just read is one such item and nothing else: `(a+)`.
-    endless_group: bool,
 }
 
 /// How deep groups may nest before we stop looking.
@@ -145,7 +131,6 @@ impl Reader<'_> {
     fn alternatives(&mut self, outermost: bool) -> Vec<Length> {
         let mut lengths = Vec::new();
         let mut length: Length = Some(0);
-        let (mut items, mut endless) = (0, false);
         loop {
             match self.peek() {
                 None => break,
@@ -162,14 +147,11 @@ impl Reader<'_> {
                 }
                 Some(_) => {
                     let item = self.item();
-                    items += 1;
-                    endless = self.endless;
                     length = length.zip(item).and_then(|(length, item)| length.checked_add(item));
                 }
             }
         }
         lengths.push(length);
-        self.endless_group = items == 1 && lengths.len() == 1 && endless;
         lengths
     }
 
@@ -200,36 +182,17 @@ impl Reader<'_> {
 
     fn repeated(&mut self, length: Length, repeatable: bool) -> Length {
         let start = self.at;
-        let of_endless = std::mem::take(&mut self.endless_group);
-        self.endless = false;
         let counted = match self.peek() {
-            Some(mark @ ('*' | '+' | '?')) => {
+            Some('*' | '+' | '?') => {
                 self.next();
-                self.endless = mark != '?';
                 None
             }
             Some('{') => match self.count() {
-                Some(count) => {
-                    self.endless = self.pattern[..self.at].ends_with(",}");
-                    count
-                }
+                Some(count) => count,
                 None => return length,
             },
             _ => return length,
         };
-        if of_endless && self.endless {
-            let hint = "repeat the item or the group, not both";
-            self.say(
-                start,
-                Severity::Warning,
-                "what repeats without end is repeated without end: a long text takes forever",
-                hint,
-                "",
-            );
-            if let Some(problem) = self.problems.last_mut() {
-                problem.rule = "CFF070";
-            }
-        }
         if !repeatable {
             return None;
         }

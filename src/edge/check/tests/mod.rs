@@ -3,6 +3,8 @@ use crate::source::{line_column, render};
 
 mod bundling;
 mod grammar;
+mod rules;
+mod samples;
 
 /// Checks one file, or several: the first is the entry.
 fn checked(files: &[(&str, &str)], runtime: Runtime) -> (Sources, Checked) {
@@ -33,12 +35,4 @@ fn bad(runtime: Runtime, rule: &'static str, marked: &str) {
 fn good(runtime: Runtime, text: &str) {
     let (sources, checked) = checked(&[("f.js", text)], runtime);
     assert!(checked.diagnostics().is_empty(), "{text}\n{}", render(checked.diagnostics(), &sources, false));
-}
-
-/// What the grammar of the edge has against a text, whatever it declares.
-fn syntax(path: &SourcePath, text: &str, runtime: Runtime) -> Vec<Diagnostic> {
-    match script::parse(path, text) {
-        Ok(parsed) => refused(&parsed, text, runtime).map(|(problem, _)| problem).collect(),
-        Err(problems) => problems.into_iter().map(renamed).collect(),
-    }
 }

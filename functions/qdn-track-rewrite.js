@@ -5,7 +5,7 @@
 // goes on as it came, and the origin answers 404. Nothing is decoded, so nothing can throw; and nothing a
 // visitor typed gets into a `location` before `isPlain` has looked at it, so none leads to another site.
 
-import { appPage, isFile, isPlain } from './lib/path.js';
+import { appPage, isApi, isFile, isPlain } from './lib/path.js';
 import { redirectFor, movedTo } from './lib/redirects.js';
 
 export function handler(event) {
@@ -13,7 +13,7 @@ export function handler(event) {
   const uri = request.uri;
 
   // The API has paths of its own, which are neither pages nor folders.
-  if (uri === '/api' || uri.startsWith('/api/')) {
+  if (isApi(uri)) {
     return request;
   }
 

@@ -20,6 +20,11 @@ export function appPage(uri) {
   return match !== null && !disguised.test(match[2] || '') ? appPages[match[1]] : undefined;
 }
 
+// Only as it is written: `//api/` is not the API, but an odd path like any other.
+export function isApi(uri) {
+  return uri === '/api' || uri.startsWith('/api/');
+}
+
 // Longer paths than any page of ours has: not worth a redirect that repeats them.
 const longest = 1024;
 

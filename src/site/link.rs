@@ -58,8 +58,7 @@ pub fn check_links<'a>(
         })
         .collect();
     let is_ours = |path: &str| !options.elsewhere.iter().any(|pattern| headers::matches(pattern, path));
-    let mut paths: Vec<&str> =
-        per_page.iter().flatten().map(|(_, address)| address.path.as_str()).filter(|path| is_ours(path)).collect();
+    let mut paths: Vec<&str> = per_page.iter().flatten().map(|(_, address)| &*address.path).filter(|path| is_ours(path)).collect();
     paths.par_sort_unstable();
     paths.dedup();
     let share = paths.len().div_ceil(rayon::current_num_threads()).max(64);
@@ -77,7 +76,7 @@ pub fn check_links<'a>(
         .zip(&per_page)
         .flat_map_iter(|(linked, addresses)| {
             addresses.iter().filter_map(|(link, address)| {
-                let answer = answers.get(address.path.as_str())?;
+                let answer = answers.get(&*address.path)?;
                 let complaint = judge(answer, address, &objects, &ids, options)?;
                 Some((&linked.page, *link, complaint))
             })
@@ -91,8 +90,8 @@ pub fn check_links<'a>(
 /// An address of this site.
 struct Address {
     /// Raw, with a query string where there is one.
-    path: String,
-    fragment: String,
+    path: Box<str>,
+    fragment: Box<str>,
 }
 
 /// Reads an address as a browser on the page at `from` would; nothing for those of other sites.
@@ -114,7 +113,7 @@ fn address(link: &str, from: &str, base: Option<&str>) -> Option<Address> {
         path if path.starts_with('/') => normal(path),
         path => normal(&format!("{folder}/{path}")),
     };
-    Some(Address { path: path + &query, fragment: fragment.to_owned() })
+    Some(Address { path: (path + &query).into(), fragment: fragment.into() })
 }
 
 /// Without dot segments, as browsers send it.
@@ -152,7 +151,7 @@ fn follow(path: &str, resolve: &mut Resolve<'_>, exists: impl Fn(&str) -> bool) 
             }
             Target::Key(key) => return Answer::Missing(key),
             Target::Redirect(to) => match address(&to, &at, None) {
-                Some(address) => at = address.path,
+                Some(address) => at = address.path.into(),
                 None => return Answer::Other(format!("redirects to `{to}`, which is another site")),
             },
             Target::Response(status) => return Answer::Other(format!("is answered with {status} by the function")),

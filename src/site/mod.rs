@@ -137,12 +137,12 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
     let rendered = render(&pages, &shared, &assets, options, &mut problems);
 
     let mut keys = Keys::default();
-    for (page, scan) in pages.iter().zip(rendered) {
+    for (page, made) in pages.iter().zip(rendered) {
         keys.claim(&page.key, &page.path, &mut problems);
-        let Some(scan) = scan else { continue };
+        let Some((object, scan)) = made else { continue };
         built.inline_scripts.extend(scan.scripts);
         built.inline_styles.extend(scan.styles);
-        built.objects.push(Object::new(page.key.clone(), scan.html.into_bytes(), Class::Page));
+        built.objects.push(object);
         built.linked.push(link::Linked { page: Arc::clone(page), links: scan.links, ids: scan.ids });
     }
     for (object, source) in assets.objects {
@@ -229,7 +229,7 @@ fn render(
     assets: &asset::Assets,
     options: &Options,
     problems: &mut Vec<Diagnostic>,
-) -> Vec<Option<Scan>> {
+) -> Vec<Option<(Object, Scan)>> {
     let by_name = Arc::new(assets.by_name.clone());
     let globals = template::Globals {
         site: front_matter::to_template(&options.site),
@@ -243,7 +243,7 @@ fn render(
     let environment = template::environment(sources, globals, problems);
     // An unknown asset is a consequence where the asset could not be built; one complaint is enough.
     let can_render = problems.len() == before && !problems.iter().any(|problem| problem.is_error() && is_asset(problem));
-    let results: Vec<(Option<Scan>, Vec<Diagnostic>)> = pages
+    let results: Vec<(Option<(Object, Scan)>, Vec<Diagnostic>)> = pages
         .par_iter()
         .map(|page| {
             let rendered = page::render(page, shared);
@@ -254,9 +254,11 @@ fn render(
             let view = View::current(page, shared, rendered);
             match fill(page, &view, &environment, sources) {
                 Ok(html) => {
-                    let scan = html::scan(&html, options.minify, |address| fingerprinted(address, &by_name));
+                    let mut scan = html::scan(&html, options.minify, |address| fingerprinted(address, &by_name));
                     problems.extend(blocked(&scan, page, sources));
-                    (Some(scan), problems)
+                    // Made here, so that no page is held twice at any time.
+                    let object = Object::new(page.key.clone(), std::mem::take(&mut scan.html).into_bytes(), Class::Page);
+                    (Some((object, scan)), problems)
                 }
                 Err(problem) => {
                     problems.push(problem);

@@ -115,7 +115,6 @@ fn each_heavy_crate_is_named_in_one_place() {
     let homes = [
         ("swc_core::", "script/"),
         ("lightningcss::", "site/css.rs"),
-        ("html5gum::", "site/html.rs"),
         ("syntect::", "site/highlight.rs"),
         ("notify::", "disk/watch.rs"),
         ("rquickjs::", "edge/emulator/"),

@@ -222,6 +222,9 @@ fn described(c: char) -> String {
     if c.is_control() { format!("the control character U+{:04X}", u32::from(c)) } else { format!("`{c}`") }
 }
 
+/// A finished page, and what was found in it.
+type Made = (Object, Scan);
+
 /// Renders and scans every page; nothing for one that has an error.
 fn render(
     pages: &[Arc<Page>],
@@ -229,7 +232,7 @@ fn render(
     assets: &asset::Assets,
     options: &Options,
     problems: &mut Vec<Diagnostic>,
-) -> Vec<Option<(Object, Scan)>> {
+) -> Vec<Option<Made>> {
     let by_name = Arc::new(assets.by_name.clone());
     let globals = template::Globals {
         site: front_matter::to_template(&options.site),
@@ -243,7 +246,7 @@ fn render(
     let environment = template::environment(sources, globals, problems);
     // An unknown asset is a consequence where the asset could not be built; one complaint is enough.
     let can_render = problems.len() == before && !problems.iter().any(|problem| problem.is_error() && is_asset(problem));
-    let results: Vec<(Option<(Object, Scan)>, Vec<Diagnostic>)> = pages
+    let results: Vec<(Option<Made>, Vec<Diagnostic>)> = pages
         .par_iter()
         .map(|page| {
             let rendered = page::render(page, shared);

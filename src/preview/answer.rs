@@ -34,8 +34,8 @@ pub(super) struct Answer {
     pub(super) outcome: Option<Outcome>,
 }
 
-/// Whether the path belongs to the API. Behaviours are matched on the normalised path, while the
-/// function and the origin see the raw one (measured: `reference/edge-functions.md` §3.1).
+/// Whether the path belongs to the API. CloudFront matches behaviours on the path without dot segments
+/// and doubled slashes, and hands the function and the origin the path as it was typed.
 pub(super) fn is_api(path: &str) -> bool {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

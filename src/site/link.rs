@@ -77,7 +77,7 @@ pub fn check_links<'a>(
         .flat_map_iter(|(linked, addresses)| {
             addresses.iter().filter_map(|(link, address)| {
                 let answer = answers.get(&*address.path)?;
-                let complaint = judge(answer, address, &objects, &ids, options)?;
+                let complaint = judge(answer, address, &objects, &ids)?;
                 Some((&linked.page, *link, complaint))
             })
         })
@@ -167,7 +167,6 @@ fn judge(
     address: &Address,
     objects: &BTreeMap<&str, &crate::release::Object>,
     ids: &BTreeMap<&str, &BTreeSet<String>>,
-    options: &Options,
 ) -> Option<Diagnostic> {
     match answer {
         Answer::Key { key, redirected } => {
@@ -197,7 +196,6 @@ fn judge(
             let hint =
                 near(path, pages.iter().map(String::as_str)).map(|page| format!("a page with a similar address exists: `{page}`"));
             let hint = hint.or_else(|| Some(format!("nothing is stored under `{key}`")));
-            let _ = options;
             Some(Diagnostic::error("broken-link", format!("`{}` leads nowhere", address.path)).maybe_hint(hint))
         }
         Answer::Other(what) => Some(Diagnostic::error("broken-link", format!("`{}` {what}", address.path))),

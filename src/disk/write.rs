@@ -59,12 +59,10 @@ pub fn write(release: &Release, folder: &Path) -> io::Result<Written> {
     }
     let manifest = release.manifest.to_json();
     let target = folder.join(MANIFEST);
-    if fs::read(&target).is_ok_and(|bytes| bytes == manifest.as_bytes()) {
-        written.removed = sweep(folder, &wanted)?;
-    } else {
+    if !fs::read(&target).is_ok_and(|bytes| bytes == manifest.as_bytes()) {
         replace(&target, manifest.as_bytes()).map_err(|error| named(&target, &error))?;
-        written.removed = sweep(folder, &wanted)?;
     }
+    written.removed = sweep(folder, &wanted)?;
     Ok(written)
 }
 

@@ -1,5 +1,5 @@
-//! The function in a thread of its own: the engine never leaves it, and a function that loops or
-//! fills its memory ends as an outcome there, not here.
+//! From requests, which do not wait for each other, to the function, which takes one event at a time.
+//! The emulator keeps a looping or greedy function to itself; this keeps the server from waiting on it.
 
 use crate::build::Edge;
 use crate::edge::{Event, Outcome};

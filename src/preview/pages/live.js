@@ -38,11 +38,9 @@ function hide() {
 }
 
 function swap(sheets) {
-  let found = false;
   for (const link of document.querySelectorAll('link[rel~="stylesheet"]')) {
     const to = sheets[new URL(link.href).pathname];
     if (!to) continue;
-    found = true;
     const next = link.cloneNode();
     next.removeAttribute("integrity");
     next.href = to;
@@ -50,7 +48,6 @@ function swap(sheets) {
     next.onload = () => link.remove();
     link.after(next);
   }
-  return found;
 }
 
 let opened = false;
@@ -74,7 +71,7 @@ events.onmessage = ({ data }) => {
       break;
     case "css":
       hide();
-      if (!swap(message.sheets)) document.dispatchEvent(new Event("qdn:css"));
+      swap(message.sheets);
       break;
     case "reload":
       location.reload();

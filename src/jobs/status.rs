@@ -1,7 +1,11 @@
 //! The statuses of a job, in order, one step at a time.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 /// Where a job stands. Going back is an undo and cancelling is a closure, so neither is a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The customer has asked; nobody has agreed on a time.
     Submitted,
@@ -55,6 +59,11 @@ impl Status {
             Self::InProgress => Some("Complete job"),
             Self::Completed => None,
         }
+    }
+
+    /// The status with this name.
+    pub fn named(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.id() == id)
     }
 
     /// The one status that a job may have after this one.

@@ -3,6 +3,8 @@
 //! What happens to a job is decided by values alone ([`event`], [`file`]); [`store`] keeps them,
 //! [`api`] speaks HTTP. It uses nothing else of ours, so that the Lambda links no compiler.
 
+pub mod api;
+pub mod auth;
 pub mod booking;
 pub mod event;
 pub mod file;

@@ -11,6 +11,7 @@ mod edge;
 pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, runtime, virtual_modules};
 
 use crate::config::{self, Config};
+use crate::jobs::Terms;
 use crate::release::{self, Release, headers::Policy};
 use crate::site::{self, Memory};
 use crate::source::{Diagnostic, Sources, sort};
@@ -33,6 +34,8 @@ pub struct Outcome {
     pub edge: Option<Edge>,
     /// Everything wrong, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the firm offers, for the job API.
+    pub terms: Terms,
     /// How many pages there are.
     pub pages: usize,
     /// How many fingerprinted assets there are.
@@ -60,6 +63,7 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
         release: None,
         id: None,
         edge: functions.edge.take(),
+        terms: config.terms.clone(),
         pages: built.pages,
         assets: built.assets,
         functions: functions.functions.len(),

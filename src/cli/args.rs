@@ -61,6 +61,10 @@ pub(super) enum Command {
     Preview(Preview),
     /// Check, bundle, run and test CloudFront Functions
     Function(FunctionArgs),
+    /// Book, see, move and keep jobs, on any store
+    Jobs(JobsArgs),
+    /// Say who may sign in to the dashboard
+    Staff(StaffArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -135,6 +139,207 @@ pub(super) enum FunctionCommand {
         /// A function of the project, or a file; by default all of the project's
         #[arg(value_name = "NAME|FILE")]
         function: Option<String>,
+    },
+}
+
+/// Which jobs a command is about.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Stage {
+    /// Whose jobs: `local` is this machine's, others are named in `[jobs.stores]` of qdn.toml
+    #[arg(long, global = true, default_value = "local", value_name = "STAGE")]
+    pub(super) stage: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct JobsArgs {
+    #[command(flatten)]
+    pub(super) stage: Stage,
+    /// Who does it, for the history; by default the name you are logged in with
+    #[arg(long, global = true, value_name = "USER")]
+    pub(super) who: Option<String>,
+    #[command(subcommand)]
+    pub(super) command: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JobsCommand {
+    /// Take a job, and print the customer's link
+    Create(Box<CreateJob>),
+    /// List jobs, the open ones unless told otherwise
+    List {
+        /// Only those that stand here
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+        /// Done and cancelled ones too
+        #[arg(long)]
+        all: bool,
+        /// Only those with these words in name, phone or address
+        #[arg(value_name = "WORDS")]
+        words: Vec<String>,
+    },
+    /// Show one job; of a tracking token that opens nothing, say why
+    Show {
+        /// An id or how one begins, a tracking token, or a whole tracking link
+        #[arg(value_name = "JOB|TOKEN|LINK")]
+        job: String,
+    },
+    /// Move a job one step forward
+    Move {
+        /// An id or how one begins, or a tracking link
+        #[arg(value_name = "JOB")]
+        job: String,
+        /// Where to; by default the next step
+        #[arg(value_name = "STATUS")]
+        to: Option<String>,
+        /// A remark for the history
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Take the last step or cancellation back
+    Undo {
+        /// An id or how one begins, or a tracking link
+        #[arg(value_name = "JOB")]
+        job: String,
+        /// Why; needed once the step is more than 15 minutes old
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Cancel a job
+    Cancel {
+        /// An id or how one begins, or a tracking link
+        #[arg(value_name = "JOB")]
+        job: String,
+        /// Why, for the history; the customer does not see it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Print the customer's link
+    Link {
+        /// An id or how one begins, or a tracking link
+        #[arg(value_name = "JOB")]
+        job: String,
+        /// Make another one; the old one is dead at once
+        #[arg(long)]
+        renew: bool,
+    },
+    /// Write every job, archived ones too, as JSON or for a spreadsheet
+    Export {
+        /// Where to, instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// For a spreadsheet
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Add the jobs of an export; all of them or none
+    Import {
+        /// What `qdn jobs export` wrote
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Copy every job to another stage's store, then count and compare
+    Migrate {
+        /// The stage to copy to
+        #[arg(long, value_name = "STAGE")]
+        to: String,
+    },
+    /// Archive jobs that ended long ago, and remove personal data that is due
+    Tidy,
+    /// Print the stage's secrets, or new ones for a new stage
+    Keys {
+        /// Make new ones
+        #[arg(long, conflicts_with = "rotate")]
+        new: bool,
+        /// Put a new key in front of the known ones
+        #[arg(long, value_name = "WHICH", value_enum)]
+        rotate: Option<WhichKey>,
+    },
+    /// Print what the Lambda must know of qdn.toml
+    Terms,
+    /// Print the OpenAPI document of the job API
+    Openapi,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum WhichKey {
+    /// Of tracking links: known links go on working while the old key is kept
+    Link,
+    /// Of sessions: everyone stays signed in while the old key is kept
+    Session,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct CreateJob {
+    /// The customer's name
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(super) name: String,
+    /// With any punctuation
+    #[arg(long, value_name = "NUMBER", default_value = "")]
+    pub(super) phone: String,
+    /// If they gave one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) email: Option<String>,
+    /// Number and street
+    #[arg(long, value_name = "STREET", default_value = "")]
+    pub(super) street: String,
+    /// The city
+    #[arg(long, value_name = "CITY", default_value = "")]
+    pub(super) city: String,
+    /// Five digits
+    #[arg(long, value_name = "ZIP", default_value = "")]
+    pub(super) zip: String,
+    /// The id of a service in qdn.toml
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(super) service: String,
+    /// What is to go
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(super) details: String,
+    /// The day, YYYY-MM-DD
+    #[arg(long, value_name = "DATE", default_value = "")]
+    pub(super) date: String,
+    /// The part of the day, the id of a window in qdn.toml
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(super) part: String,
+    /// How to get in
+    #[arg(long, value_name = "TEXT")]
+    pub(super) access: Option<String>,
+    /// In dollars; by default the service's list price
+    #[arg(long, value_name = "DOLLARS")]
+    pub(super) price: Option<String>,
+    /// Makes a repeated command the same job
+    #[arg(long, value_name = "TEXT")]
+    pub(super) key: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct StaffArgs {
+    #[command(flatten)]
+    pub(super) stage: Stage,
+    #[command(subcommand)]
+    pub(super) command: StaffCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StaffCommand {
+    /// Add someone, and print their passphrase, which is shown this once
+    Add {
+        /// What they type to sign in: a–z, 0–9, `.`, `_` and `-`
+        #[arg(value_name = "USER")]
+        user: String,
+        /// What people call them
+        #[arg(long, value_name = "NAME", default_value = "")]
+        name: String,
+        /// They are known: give them another passphrase and end their sessions
+        #[arg(long)]
+        renew: bool,
+    },
+    /// List who may sign in
+    List,
+    /// Remove someone; their sessions end within a minute
+    Remove {
+        /// What they type to sign in
+        #[arg(value_name = "USER")]
+        user: String,
     },
 }
 

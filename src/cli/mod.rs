@@ -3,7 +3,9 @@
 mod args;
 mod build;
 mod function;
+mod jobs;
 mod preview;
+mod staff;
 mod ui;
 
 use args::{Args, Command};
@@ -13,6 +15,8 @@ use ui::Ui;
 
 /// The sources have problems.
 const PROBLEMS: u8 = 1;
+/// What was asked for could not be done where it is kept; nothing is lost, run it again.
+const REMOTE: u8 = 3;
 /// Somebody pressed Ctrl-C.
 const INTERRUPTED: u8 = 130;
 /// The command was used wrongly, or the system refused.
@@ -35,6 +39,8 @@ pub fn run() -> ExitCode {
         Command::Check => build::check(&args.global, &mut ui),
         Command::Preview(command) => preview::preview(&args.global, &command, &mut ui),
         Command::Function(command) => function::function(&args.global, &command.command, &mut ui),
+        Command::Jobs(command) => jobs::jobs(&args.global, &command, &mut ui),
+        Command::Staff(command) => staff::staff(&args.global, &command, &mut ui),
         Command::Completions { shell } => Ok(completions(shell)),
         Command::Man => man(),
     };

@@ -4,13 +4,18 @@ use super::args::{Global, Preview};
 use super::build::{memory, root};
 use super::ui::{Ui, counted, plural};
 use super::{INTERRUPTED, USAGE};
+use super::jobs::desk::{local, local_keys};
 use crate::build::{self, Outcome};
+use crate::disk::Folder;
+use crate::jobs::store::json::JsonStore;
 use crate::preview;
 use crate::source::Sources;
 use anstyle::AnsiColor;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// How many ports after the wanted one are tried.
@@ -25,11 +30,14 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
     let result = runtime.block_on(async {
         let (listener, address) = listen(command, ui).await?;
         let url = format!("http://{address}/");
+        let jobs = jobs(&root).await?;
+        let dashboard = format!("{url}dashboard/#sign-in={}", jobs.sign_in());
         if ui.json {
-            ui.data(&json!({ "version": 1, "url": url, "inspector": format!("{url}_qdn/") }).to_string());
+            ui.data(&json!({ "version": 1, "url": url, "inspector": format!("{url}_qdn/"), "dashboard": dashboard }).to_string());
         }
         let ready = ui.paint("serving", AnsiColor::Green);
         ui.say(&format!("{ready} {url}  (route inspector: {url}_qdn/, Ctrl-C ends it)"));
+        ui.say(&format!("dashboard, signed in: {dashboard}"));
         if command.open && open::that_detached(&url).is_err() {
             ui.say("no browser could be opened; the address is above");
         }
@@ -39,7 +47,7 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
             hosts.insert(command.host.to_ascii_lowercase());
             hosts.insert(bracketed(address.ip()));
         }
-        let options = preview::Options { root: root.clone(), build: build::Options { drafts: command.drafts }, hosts };
+        let options = preview::Options { root: root.clone(), build: build::Options { drafts: command.drafts }, hosts, jobs };
         let report = reporter(ui.clone());
         let served = preview::serve(listener, options, memory(&root), report, interrupted()).await;
         served.map_err(|error| error.to_string())
@@ -53,6 +61,14 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
             Ok(USAGE)
         }
     }
+}
+
+/// This machine's own jobs, with secrets of their own.
+async fn jobs(root: &Path) -> Result<preview::Jobs, String> {
+    let folder = local(root);
+    let documents = Arc::new(Folder::new(&folder));
+    let keys = local_keys(documents.as_ref()).await?;
+    Ok(preview::Jobs { store: Arc::new(JsonStore::new(Folder::new(&folder))), documents, keys })
 }
 
 fn bracketed(ip: IpAddr) -> String {

@@ -1,7 +1,10 @@
 //! What a person typed becomes a booking, or all that is wrong with it at once, in their words.
 
-use super::job::{Address, Window};
+use super::job::{Address, Customer, Entry, EntryKind, Idempotency, Job, JobId, Link, Window};
+use super::status::Status;
 use super::terms::Terms;
+use super::token::{Keys, sha256_hex};
+use super::world::{World, random};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -220,6 +223,13 @@ impl Faults {
 }
 
 impl RawBooking {
+    /// What makes two requests the same one. The stamp and the trap are no part of the booking.
+    pub fn idempotency(&self, key: &str) -> Idempotency {
+        let plain = Self { form_stamp: None, company_url: String::new(), ..self.clone() };
+        let body = serde_json::to_vec(&plain).expect("texts are JSON");
+        Idempotency { key_sha256: sha256_hex(key.as_bytes()), body_sha256: sha256_hex(&body) }
+    }
+
     /// Checks everything at once. `today` is the day where the firm is.
     ///
     /// # Errors
@@ -244,6 +254,45 @@ impl RawBooking {
         let needs_review = !from_staff && (!terms.serves(&address.zip) || links > 1);
         let price_cents = self.price_cents.or_else(|| terms.service(&service).and_then(|service| service.price_cents));
         Ok(Booking { name, phone, email, address, service, details, access, window, price_cents, needs_review })
+    }
+}
+
+impl Job {
+    /// The record of a job that was just asked for.
+    pub fn book(
+        booking: Booking,
+        who: Option<String>,
+        request: String,
+        idempotency: Idempotency,
+        keys: &Keys,
+        world: &dyn World,
+    ) -> Self {
+        let id = JobId::from_random(random(world));
+        let now = world.now();
+        let kind = EntryKind::Book;
+        let entry = Entry { at: now, who, kind, from: None, to: Some(Status::Submitted), note: None, request };
+        let Booking { name, phone, email, address, service, details, access, window, price_cents, needs_review } = booking;
+        Self {
+            id,
+            version: 1,
+            status: Status::Submitted,
+            closure: None,
+            customer: Customer { name, phone, email },
+            address,
+            service,
+            details,
+            access,
+            window,
+            price_cents,
+            submitted_at: now,
+            pickup_at: None,
+            completed_at: None,
+            updated_at: now,
+            link: Link { epoch: 0, track_sha256: keys.token(id, 0).hash() },
+            needs_review,
+            idempotency: Some(idempotency),
+            history: vec![entry],
+        }
     }
 }
 

@@ -161,6 +161,28 @@ impl Job {
         self.history.iter().any(|entry| entry.kind == EntryKind::Purge)
     }
 
+    /// Whether its history tells what its fields say.
+    ///
+    /// # Errors
+    /// What does not fit, in words.
+    pub fn is_sound(&self) -> Result<(), String> {
+        let (status, closed) = replay(&self.history)
+            .map_err(|at| format!("entry {} of its history cannot have happened after those before it", at + 1))?;
+        if status != self.status || closed != self.closure.is_some() {
+            let told = if closed { "canceled" } else { status.id() };
+            return Err(format!("its history ends with {told}, and that is not how it stands"));
+        }
+        Ok(())
+    }
+
+    /// Whether every word, in lower case, is in the name, the phone number or the address.
+    pub fn has_words(&self, words: &[String]) -> bool {
+        let (customer, address) = (&self.customer, &self.address);
+        let text = [&customer.name, &customer.phone, &address.street, &address.city, &address.zip].map(String::as_str).join(" ");
+        let text = text.to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    }
+
     /// Since when nothing is left to do about it.
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.closure.as_ref().map(|closure| closure.at).or(self.completed_at)

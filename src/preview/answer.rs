@@ -50,9 +50,6 @@ pub(super) fn is_api(path: &str) -> bool {
 
 impl Served {
     pub(super) async fn answer(&self, asked: &Asked) -> Answer {
-        if is_api(&asked.path) {
-            return no_api();
-        }
         // A behaviour that only reads allows nothing else, and CloudFront says so with 403.
         if !matches!(asked.method.as_str(), "GET" | "HEAD") {
             return plain(403, "This distribution is configured to answer GET and HEAD only.");
@@ -140,21 +137,6 @@ fn plain(status: u16, text: &str) -> Answer {
         ("cache-control".to_owned(), "no-store".to_owned()),
     ];
     Answer { status, headers, body: text.as_bytes().into(), key: None, outcome: None }
-}
-
-/// What the job API says until there is one: that there is none.
-fn no_api() -> Answer {
-    let headers = vec![
-        ("content-type".to_owned(), "application/problem+json".to_owned()),
-        ("cache-control".to_owned(), "private, no-store".to_owned()),
-        ("x-content-type-options".to_owned(), "nosniff".to_owned()),
-        ("content-security-policy".to_owned(), "default-src 'none'; frame-ancestors 'none'".to_owned()),
-    ];
-    let problem = serde_json::json!({
-        "type": "about:blank", "title": "No job API", "status": 404,
-        "detail": "This qdn serves pages and functions; the job API is not part of it yet.",
-    });
-    Answer { status: 404, headers, body: problem.to_string().into_bytes().into(), key: None, outcome: None }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The route inspector: for an address, what the function returned, and what answered.
 
-use super::answer::{Answer, Asked, Served};
+use super::answer::{Answer, Asked, Served, is_api};
 use serde_json::{Value, json};
 
 /// Everything about one request, as `/_qdn/route` gives it.
@@ -14,6 +14,10 @@ pub(super) async fn route(served: &Served, address: &str, method: &str) -> Value
     let path = path.split('#').next().unwrap_or_default();
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    if is_api(&path) {
+        let request = json!({ "method": method, "path": path, "query": query });
+        return json!({ "version": 1, "request": request, "error": "The job API answers this path: no function runs, and there is no object." });
+    }
     let headers = vec![("host".to_owned(), "localhost".to_owned())];
     let asked = Asked { method: method.to_owned(), path, query, headers, ip: "127.0.0.1".to_owned() };
     let answer = served.answer(&asked).await;

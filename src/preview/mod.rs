@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! watch ▸ build ▸ Release ─┐
+//! /api/ ▸ what CloudFront would refuse ▸ the router of the Lambda, on this machine's jobs
 //! request ▸ host checked ▸ function run ▸ object found ▸ headers of the one table ▸ answer
 //! ```
 //!
@@ -12,7 +13,9 @@
 mod answer;
 mod engine;
 mod inspect;
+mod office;
 mod reload;
 mod server;
 
+pub use office::Jobs;
 pub use server::{Options, serve};

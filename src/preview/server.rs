@@ -1,8 +1,9 @@
 //! The loop around it all: listen, watch, build, answer.
 
-use super::answer::{Answer, Asked, Served};
+use super::answer::{Answer, Asked, Served, is_api};
 use super::engine::Engine;
 use super::inspect;
+use super::office::{Jobs, Office};
 use super::reload::{Message, message};
 use crate::build::{self, Outcome};
 use crate::disk;
@@ -43,10 +44,13 @@ pub struct Options {
     pub build: build::Options,
     /// Names by which a browser may ask for it, besides those of this machine itself.
     pub hosts: BTreeSet<String>,
+    /// The jobs behind `/api/`.
+    pub jobs: Jobs,
 }
 
 struct Preview {
     options: Options,
+    office: Office,
     memory: Memory,
     /// What is served: the last good build.
     served: RwLock<Option<Arc<Served>>>,
@@ -70,6 +74,7 @@ pub async fn serve(
     let port = listener.local_addr()?.port();
     let mut watch = disk::watch(&options.root).map_err(std::io::Error::other)?;
     let preview = Arc::new(Preview {
+        office: Office::new(options.jobs.clone(), port),
         options,
         memory,
         served: RwLock::new(None),
@@ -112,6 +117,7 @@ impl Preview {
         let mut outcome = build::release(sources, problems, self.options.build, &self.memory);
         match outcome.release.take() {
             Some(release) => {
+                self.office.offer(&outcome.terms);
                 let old = self.served();
                 let message = old.as_ref().map_or(Message::Reload, |old| message(&old.release, &release));
                 let engine = outcome.edge.take().map(Engine::start);
@@ -202,6 +208,9 @@ async fn route(State(preview): State<Arc<Preview>>, Query(query): Query<BTreeMap
 async fn respond(State(preview): State<Arc<Preview>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response {
     if !preview.knows_host(&host(request.headers(), request.uri())) {
         return foreign();
+    }
+    if is_api(request.uri().path()) {
+        return preview.office.answer(request, peer.ip()).await;
     }
     match request.uri().path() {
         "/_qdn/live.js" => return own(200, "text/javascript; charset=utf-8", LIVE_JS.to_owned()),

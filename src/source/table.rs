@@ -157,6 +157,11 @@ impl Table {
         self.entries.iter().map(|(key, (_, value))| (key.as_str(), value))
     }
 
+    /// The value of a key, which stays.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.get(key).map(|(_, value)| value)
+    }
+
     /// Whether no key is left.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

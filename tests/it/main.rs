@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests look at the world from outside")]
 
+mod api;
 mod bad_input;
 mod build;
 mod cli;

@@ -2,7 +2,7 @@
 
 use super::body::{Asker, Body, Id, IdempotencyKey, IfMatch, Query};
 use super::problem::{self, Problem};
-use super::public::{created, idempotency, job_of};
+use super::public::created;
 use super::{Api, csv};
 use crate::jobs::booking::{Fault, Faults, RawAddress, RawBooking, RawWindow};
 use crate::jobs::event::{Change, Edit, Event};
@@ -87,12 +87,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Query(wanted): Query<Wante
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let words: Vec<String> = wanted.q.iter().flat_map(|q| q.split_whitespace()).map(str::to_lowercase).collect();
-    let matches = |job: &Job| {
-        let (customer, address) = (&job.customer, &job.address);
-        let text = [&customer.name, &customer.phone, &address.street, &address.city, &address.zip].map(String::as_str).join(" ");
-        let text = text.to_lowercase();
-        wanted.status.is_none_or(|status| status == job.status) && words.iter().all(|word| text.contains(word))
-    };
+    let matches = |job: &Job| wanted.status.is_none_or(|status| status == job.status) && job.has_words(&words);
     let jobs = delta.jobs.iter().filter(|job| matches(job)).map(|job| view(&api, job)).collect();
     Ok(Json(Board { rev: delta.rev, jobs, gone: delta.gone, reset: delta.reset }).into_response())
 }
@@ -138,7 +133,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let today = api.terms.today(api.world.now());
     let booking = raw.check(&api.terms, today, true).map_err(|faults| Problem::unprocessable(&faults))?;
-    let job = job_of(&api, booking, Some(asker.user), asker.request, idempotency(&key, &raw));
+    let job = Job::book(booking, Some(asker.user), asker.request, raw.idempotency(&key), &api.keys, api.world.as_ref());
     let made = api.store.create(&NewJob { job, most_waiting: None }).await?;
     let job = view(&api, &made.job);
     let location = format!("/api/v1/jobs/{}", made.job.id);

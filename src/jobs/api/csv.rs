@@ -27,7 +27,7 @@ const HEAD: [&str; 19] = [
 
 /// All jobs, a row each, with every cell quoted. It begins with a byte order mark, without which Excel takes
 /// UTF-8 for something else.
-pub(crate) fn of(jobs: &[Job], terms: &Terms) -> Vec<u8> {
+pub fn of(jobs: &[Job], terms: &Terms) -> Vec<u8> {
     let mut writer =
         csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     // Writing to memory fails for rows of another length only, and both are arrays of one.

@@ -6,14 +6,12 @@ use super::guard::{RequestId, address};
 use super::limit::Counted;
 use super::problem::Problem;
 use crate::jobs::auth::session::{stamp, stamped};
-use crate::jobs::booking::{Booking, Fault, RawBooking};
-use crate::jobs::job::{Customer, Entry, EntryKind, Idempotency, Job, JobId, Link};
-use crate::jobs::status::Status;
+use crate::jobs::booking::{Fault, RawBooking};
+use crate::jobs::job::Job;
 use crate::jobs::store::{Created, NewJob};
 use crate::jobs::terms::Offer;
-use crate::jobs::token::{TokenHash, sha256_hex};
+use crate::jobs::token::TokenHash;
 use crate::jobs::view::{PublicJob, tracking_url};
-use crate::jobs::world::random;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
@@ -35,43 +33,6 @@ pub(super) struct Booked {
     tracking_url: String,
     /// What the page shows.
     job: PublicJob,
-}
-
-/// Makes the record of a job that was just asked for.
-pub(super) fn job_of(api: &Api, booking: Booking, who: Option<String>, request: String, idempotency: Idempotency) -> Job {
-    let id = JobId::from_random(random(api.world.as_ref()));
-    let now = api.world.now();
-    let kind = EntryKind::Book;
-    let entry = Entry { at: now, who, kind, from: None, to: Some(Status::Submitted), note: None, request };
-    let Booking { name, phone, email, address, service, details, access, window, price_cents, needs_review } = booking;
-    Job {
-        id,
-        version: 1,
-        status: Status::Submitted,
-        closure: None,
-        customer: Customer { name, phone, email },
-        address,
-        service,
-        details,
-        access,
-        window,
-        price_cents,
-        submitted_at: now,
-        pickup_at: None,
-        completed_at: None,
-        updated_at: now,
-        link: Link { epoch: 0, track_sha256: api.keys.token(id, 0).hash() },
-        needs_review,
-        idempotency: Some(idempotency),
-        history: vec![entry],
-    }
-}
-
-/// What makes two requests the same one. The stamp and the trap are no part of the booking.
-pub(super) fn idempotency(key: &str, booking: &RawBooking) -> Idempotency {
-    let plain = RawBooking { form_stamp: None, company_url: String::new(), ..booking.clone() };
-    let body = serde_json::to_vec(&plain).unwrap_or_default();
-    Idempotency { key_sha256: sha256_hex(key.as_bytes()), body_sha256: sha256_hex(&body) }
 }
 
 pub(super) fn created(created: &Created, location: &str, body: impl Serialize) -> Response {
@@ -113,7 +74,7 @@ pub(super) async fn book(
     }
     let now = api.world.now();
     let booking = raw.check(&api.terms, api.terms.today(now), false).map_err(|faults| Problem::unprocessable(&faults))?;
-    let job = job_of(&api, booking, None, request, idempotency(&key, &raw));
+    let job = Job::book(booking, None, request, raw.idempotency(&key), &api.keys, api.world.as_ref());
     if !raw.company_url.is_empty() {
         // A program filled in what no person sees. It is told what it wants to hear.
         tracing::info!("a booking fell into the trap");

@@ -1,10 +1,12 @@
 //! The file system's only door: trees are read, `dist/` is written, changes are watched for.
 
 mod cache;
+mod documents;
 mod watch;
 mod write;
 
 pub use cache::ImageCache;
+pub use documents::Folder;
 pub use watch::{Watch, watch};
 pub use write::{Written, write};
 

@@ -16,7 +16,7 @@ const TABLE: &[(&str, &[&str], &str)] = &[
     ("jobs", &[], "pure"),
     ("config", &["source", "release", "site", "edge", "jobs"], "pure"),
     ("build", &["source", "release", "site", "edge", "config"], "pure"),
-    ("disk", &["source", "release"], "rim"),
+    ("disk", &["source", "release", "jobs"], "rim"),
     ("preview", &["source", "release", "site", "edge", "build", "disk"], "rim"),
     ("cli", &["source", "release", "site", "edge", "config", "build", "disk", "preview"], "rim"),
 ];
@@ -34,6 +34,10 @@ const EFFECTS: &[&str] = &[
     "println!",
     "eprintln!",
 ];
+
+/// Where a pure module meets the world after all: the stores and the router wait for the network, and
+/// the clock has to be somewhere.
+const DOORS: &[&str] = &["jobs/store/", "jobs/api/", "jobs/api.rs", "jobs/world.rs"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -102,6 +106,10 @@ fn the_pure_modules_touch_nothing() {
     let pure: Vec<&str> = TABLE.iter().filter(|(_, _, kind)| *kind == "pure").map(|(module, _, _)| *module).collect();
     let mut wrong = Vec::new();
     for (module, path, text) in sources() {
+        let name = path.to_string_lossy().replace('\\', "/");
+        if DOORS.iter().any(|door| name.starts_with(door)) {
+            continue;
+        }
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for effect in EFFECTS.iter().filter(|effect| pure.contains(&module.as_str()) && code.contains(**effect)) {
             wrong.push(format!("{}: `{effect}` in a pure module", path.display()));
@@ -120,6 +128,8 @@ fn each_heavy_crate_is_named_in_one_place() {
         ("rquickjs::", "edge/emulator/"),
         ("saphyr::", "source/table.rs"),
         ("annotate_snippets::", "source/diagnostic.rs"),
+        ("aws_sdk_s3::", "jobs/store/s3.rs"),
+        ("aws_sdk_dynamodb::", "jobs/store/dynamo/"),
     ];
     for (_, path, text) in sources() {
         let path = path.to_string_lossy().into_owned();
@@ -164,7 +174,7 @@ fn the_lambda_links_no_compiler() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8_lossy(&output.stdout);
     assert!(tree.contains("qdn"), "a tree: {tree}");
-    for unwanted in ["swc_", "rquickjs", "lightningcss", "minijinja"] {
+    for unwanted in ["swc_", "rquickjs", "lightningcss", "minijinja", "walkdir", "notify", "aws-lc"] {
         assert!(!tree.contains(unwanted), "the Lambda links `{unwanted}`:\n{tree}");
     }
 }

@@ -5,7 +5,8 @@
 //! operation is a function of values ([`JobsFile`]), so doing it again costs nothing but time.
 
 use super::documents::{Documents, Read, Tag, When, WriteError};
-use super::{ChangeError, CreateError, Created, Delta, Imported, NewJob, Store, StoreError, Tidied};
+use super::tries::Tries;
+use super::{ChangeError, CreateError, Created, Delta, Imported, NewJob, Store, StoreError, Tidied, asked_by};
 use crate::jobs::event::Change;
 use crate::jobs::file::{self, Archive, Filed, JobsFile, LARGE, TOO_LARGE};
 use crate::jobs::job::{Job, JobId};
@@ -15,55 +16,53 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The live jobs.
 pub const JOBS: &str = "jobs.json";
 /// Ended jobs by the month in which they ended.
 const ARCHIVE: &str = "archive/";
-/// How long an operation keeps trying, in milliseconds: shorter than a browser waits.
-const PATIENCE: u64 = 5_000;
-/// The longest pause between two tries, in milliseconds.
-const LONGEST_PAUSE: u64 = 2_000;
 
 /// Jobs in one document.
 #[derive(Debug)]
 pub struct JsonStore<D> {
     documents: D,
-    /// What was read last. Held while writing, so that the writers of a process take turns.
+    /// Held while writing, so that the writers of a process take turns. Readers do not wait for it.
+    turn: tokio::sync::Mutex<()>,
+    /// What was read last, to be asked whether it still is so; never believed without asking.
     known: Mutex<Option<(Tag, Arc<JobsFile>)>>,
 }
 
 impl<D: Documents> JsonStore<D> {
     /// Keeps jobs there.
     pub fn new(documents: D) -> Self {
-        Self { documents, known: Mutex::new(None) }
+        Self { documents, turn: tokio::sync::Mutex::default(), known: Mutex::default() }
     }
 
-    async fn load(&self, known: &mut Option<(Tag, Arc<JobsFile>)>) -> Result<(Option<Tag>, Arc<JobsFile>), StoreError> {
-        match self.documents.read(JOBS, known.as_ref().map(|(tag, _)| tag)).await.map_err(StoreError::Unreachable)? {
-            Read::Unchanged => {
-                let (tag, file) = known.as_ref().expect("unchanged from what is known");
-                Ok((Some(tag.clone()), Arc::clone(file)))
-            }
-            Read::Missing => {
-                *known = None;
-                Ok((None, Arc::default()))
-            }
-            Read::Found(bytes, tag) => {
-                let file =
-                    file::parse(&bytes).map_err(|why| StoreError::Broken(format!("{}: {why}", self.documents.place(JOBS))))?;
-                let file = Arc::new(file);
-                *known = Some((tag.clone(), Arc::clone(&file)));
+    fn known(&self) -> Option<(Tag, Arc<JobsFile>)> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, tag: &Tag, file: &Arc<JobsFile>) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((tag.clone(), Arc::clone(file)));
+    }
+
+    async fn load(&self) -> Result<(Option<Tag>, Arc<JobsFile>), StoreError> {
+        let known = self.known();
+        let read = self.documents.read(JOBS, known.as_ref().map(|(tag, _)| tag)).await;
+        match (read.map_err(StoreError::Unreachable)?, known) {
+            (Read::Unchanged, Some((tag, file))) => Ok((Some(tag), file)),
+            (Read::Missing | Read::Unchanged, _) => Ok((None, Arc::default())),
+            (Read::Found(bytes, tag), _) => {
+                let file = Arc::new(self.parse(JOBS, &bytes)?);
+                self.remember(&tag, &file);
                 Ok((Some(tag), file))
             }
         }
     }
 
     async fn read(&self) -> Result<Arc<JobsFile>, StoreError> {
-        Ok(self.load(&mut *self.known.lock().await).await?.1)
+        Ok(self.load().await?.1)
     }
 
     /// Does an operation until it has happened. `done` finds what an earlier try of the same request did
@@ -75,15 +74,23 @@ impl<D: Documents> JsonStore<D> {
         done: impl Fn(&JobsFile) -> Option<T> + Send,
         operation: impl Fn(&mut JobsFile) -> Result<T, E> + Send,
     ) -> Result<T, E> {
-        let mut known = self.known.lock().await;
-        let mut pauses = Pauses::new();
+        let mut tries = Tries::new();
+        let Some(_turn) = tries.within(self.turn.lock()).await else { return Err(StoreError::Busy.into()) };
         loop {
-            let (tag, file) = self.load(&mut known).await?;
-            if pauses.tries > 0
+            let (tag, file) = match tries.within(self.load()).await {
+                Some(Ok(loaded)) => loaded,
+                Some(Err(error)) => {
+                    tries.unread(error).await?;
+                    continue;
+                }
+                None => return Err(tries.end().into()),
+            };
+            if tries.look_first()
                 && let Some(result) = done(&file)
             {
                 return Ok(result);
             }
+            tries.may_write()?;
             let mut next = JobsFile::clone(&file);
             let result = operation(&mut next)?;
             if next == *file {
@@ -94,18 +101,19 @@ impl<D: Documents> JsonStore<D> {
             let bytes = file::to_bytes(&next);
             self.watch_size(bytes.len(), grows)?;
             let when = tag.map_or(When::Missing, When::Unchanged);
-            match self.documents.write(JOBS, bytes, &when).await {
+            let written = tries.within(self.documents.write(JOBS, bytes, &when)).await;
+            match written.unwrap_or_else(|| Err(WriteError::Unknown(self.silent(JOBS)))) {
                 Ok(tag) => {
-                    *known = Some((tag, Arc::new(next)));
+                    self.remember(&tag, &Arc::new(next));
                     return Ok(result);
                 }
-                Err(WriteError::Failed(why)) => return Err(StoreError::Unreachable(why).into()),
-                Err(WriteError::Conflict | WriteError::Unknown(_)) => {}
-            }
-            if !pauses.pause().await {
-                return Err(StoreError::Busy.into());
+                Err(error) => tries.written(error).await?,
             }
         }
+    }
+
+    fn silent(&self, name: &str) -> String {
+        format!("{} gave no answer in time", self.documents.place(name))
     }
 
     fn watch_size(&self, bytes: usize, grows: bool) -> Result<(), StoreError> {
@@ -131,31 +139,74 @@ impl<D: Documents> JsonStore<D> {
         name: &str,
         change: impl Fn(&mut T) + Send,
     ) -> Result<(), StoreError> {
-        let mut pauses = Pauses::new();
+        let mut tries = Tries::new();
         loop {
-            let (old, when) = match self.documents.read(name, None).await.map_err(StoreError::Unreachable)? {
-                Read::Found(bytes, tag) => (self.parse::<T>(name, &bytes)?, When::Unchanged(tag)),
-                Read::Missing | Read::Unchanged => (T::default(), When::Missing),
+            let read = tries.within(self.documents.read(name, None)).await;
+            let (old, when) = match read.unwrap_or_else(|| Err(self.silent(name))) {
+                Ok(Read::Found(bytes, tag)) => (self.parse::<T>(name, &bytes)?, When::Unchanged(tag)),
+                Ok(Read::Missing | Read::Unchanged) => (T::default(), When::Missing),
+                Err(why) => {
+                    tries.unread(StoreError::Unreachable(why)).await?;
+                    continue;
+                }
             };
             let mut new = old.clone();
             change(&mut new);
             if new == old {
                 return Ok(());
             }
+            tries.may_write()?;
             let bytes = serde_json::to_vec(&new).map_err(|error| StoreError::Broken(error.to_string()))?;
-            match self.documents.write(name, bytes, &when).await {
+            let written = tries.within(self.documents.write(name, bytes, &when)).await;
+            match written.unwrap_or_else(|| Err(WriteError::Unknown(self.silent(name)))) {
                 Ok(_) => return Ok(()),
-                Err(WriteError::Failed(why)) => return Err(StoreError::Unreachable(why)),
-                Err(WriteError::Conflict | WriteError::Unknown(_)) => {}
-            }
-            if !pauses.pause().await {
-                return Err(StoreError::Busy);
+                Err(error) => tries.written(error).await?,
             }
         }
     }
 
     fn parse<T: for<'de> Deserialize<'de>>(&self, name: &str, bytes: &[u8]) -> Result<T, StoreError> {
         file::parse(bytes).map_err(|why| StoreError::Broken(format!("{}: {why}", self.documents.place(name))))
+    }
+
+    /// Every job in the live file and in the archives.
+    async fn everything(&self) -> Result<BTreeMap<JobId, Job>, StoreError> {
+        // The live file first: jobs leave it for an archive and are never without a place on the way, so one
+        // that is no longer here is there. Where it is in both, the later version counts.
+        let mut jobs: BTreeMap<JobId, Job> =
+            self.read().await?.jobs.iter().map(|filed| (filed.job.id, filed.job.clone())).collect();
+        for (id, job) in self.archives().await?.into_iter().flat_map(|(_, archive)| archive.jobs) {
+            if jobs.get(&id).is_none_or(|known| known.version < job.version) {
+                jobs.insert(id, job);
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Removes the personal data of live jobs for which that is due; says of how many.
+    async fn purge(&self, before: Timestamp, now: Timestamp, request: &str) -> Result<usize, StoreError> {
+        let due = |file: &JobsFile| file.ended(before).filter(|job| !job.is_purged()).count();
+        let purged = due(&*self.read().await?);
+        if purged > 0 {
+            // Named apart from the write that follows it in the same request, which looks for its own name.
+            let name = format!("{request}:purge");
+            self.update(
+                &name,
+                false,
+                |_| None,
+                |file| {
+                    let rev = file.rev + 1;
+                    for filed in &mut file.jobs {
+                        if let Some(job) = file::purged(&filed.job, before, now, request) {
+                            *filed = Filed { rev, job };
+                        }
+                    }
+                    Ok::<_, StoreError>(())
+                },
+            )
+            .await?;
+        }
+        Ok(purged)
     }
 
     async fn archives(&self) -> Result<Vec<(String, Archive)>, StoreError> {
@@ -168,37 +219,6 @@ impl<D: Documents> JsonStore<D> {
         }
         Ok(archives)
     }
-}
-
-/// The pauses between tries: random within a bound that doubles, so that those who collided once do not
-/// collide again in step.
-struct Pauses {
-    tries: u32,
-    began: tokio::time::Instant,
-}
-
-impl Pauses {
-    fn new() -> Self {
-        Self { tries: 0, began: tokio::time::Instant::now() }
-    }
-
-    /// Whether there is time for another try.
-    async fn pause(&mut self) -> bool {
-        self.tries += 1;
-        let bound = (25 << self.tries.min(10)).min(LONGEST_PAUSE);
-        let mut random = [0; 8];
-        // Without randomness the pause is the bound: still right, only slower.
-        let milliseconds = getrandom::fill(&mut random).map_or(bound, |()| u64::from_le_bytes(random) % bound);
-        if self.began.elapsed() + Duration::from_millis(milliseconds) > Duration::from_millis(PATIENCE) {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-        true
-    }
-}
-
-fn asked_by<'a>(job: &'a Job, request: &str) -> Option<&'a Job> {
-    job.history.iter().any(|entry| entry.request == request).then_some(job)
 }
 
 #[async_trait]
@@ -228,22 +248,16 @@ impl<D: Documents> Store for JsonStore<D> {
     }
 
     async fn export(&self) -> Result<Vec<Job>, StoreError> {
-        let mut jobs = BTreeMap::new();
-        // The archive first: a job on its way there is for a moment in both, and its live record is the newer.
-        for (_, archive) in self.archives().await? {
-            jobs.extend(archive.jobs);
-        }
-        jobs.extend(self.read().await?.jobs.iter().map(|filed| (filed.job.id, filed.job.clone())));
-        Ok(jobs.into_values().collect())
+        Ok(self.everything().await?.into_values().collect())
     }
 
     async fn import(&self, jobs: &[Job], request: &str) -> Result<Imported, StoreError> {
-        let archived: BTreeMap<JobId, Job> = self.archives().await?.into_iter().flat_map(|(_, archive)| archive.jobs).collect();
+        let before = self.everything().await?;
         let done = |file: &JobsFile| (file.last_write == request).then_some(Imported { added: jobs.len(), unchanged: 0 });
         self.update(request, true, done, |file| {
             let mut imported = Imported::default();
             for job in jobs {
-                match file.get(job.id).or_else(|| archived.get(&job.id)) {
+                match file.get(job.id).or_else(|| before.get(&job.id)) {
                     Some(known) if known == job => imported.unchanged += 1,
                     Some(_) => {
                         return Err(StoreError::Broken(format!(
@@ -264,7 +278,7 @@ impl<D: Documents> Store for JsonStore<D> {
 
     async fn tidy(&self, terms: &Terms, now: Timestamp, request: &str) -> Result<Tidied, StoreError> {
         let (archive_before, purge_before) = file::deadlines(terms, now);
-        let mut tidied = Tidied::default();
+        let mut tidied = Tidied { purged: self.purge(purge_before, now, request).await?, ..Tidied::default() };
         // Into the archive first and out of the live file after: whenever this ends, nothing is lost, and the
         // next run puts the same jobs in the same place.
         let mut months: BTreeMap<String, Vec<Job>> = BTreeMap::new();

@@ -2,7 +2,11 @@
 //! file. [`json`] keeps them in one `jobs.json` wherever [`Documents`] are kept; [`dynamo`] in a table.
 
 pub mod documents;
+pub mod dynamo;
 pub mod json;
+pub mod place;
+pub mod s3;
+mod tries;
 
 use super::event::{Change, Refusal};
 use super::job::{Job, JobId};
@@ -149,4 +153,9 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Moves jobs that ended long ago to their month's archive, and removes personal data that is due.
     async fn tidy(&self, terms: &Terms, now: Timestamp, request: &str) -> Result<Tidied, StoreError>;
+}
+
+/// The job, where this request is one of those that made it what it is.
+fn asked_by<'a>(job: &'a Job, request: &str) -> Option<&'a Job> {
+    job.history.iter().any(|entry| entry.request == request).then_some(job)
 }

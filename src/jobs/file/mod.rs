@@ -123,7 +123,8 @@ impl JobsFile {
 
     /// The job whose link this is. Every job is compared, so that a hit takes as long as a miss.
     pub fn by_token(&self, hash: &TokenHash) -> Option<&Job> {
-        self.jobs.iter().filter(|filed| filed.job.link.track_sha256 == *hash).last().map(|filed| &filed.job)
+        let same = |filed: &Filed| filed.job.link.track_sha256 == *hash;
+        self.jobs.iter().fold(None, |found, filed| if same(filed) { Some(&filed.job) } else { found })
     }
 
     /// Adds a job. The caller raises the revision.
@@ -222,7 +223,7 @@ pub fn deadlines(terms: &Terms, now: Timestamp) -> (Timestamp, Timestamp) {
 
 /// Removes the personal data of a job that ended before `before`; `None` where there is nothing to do.
 pub fn purged(job: &Job, before: Timestamp, now: Timestamp, request: &str) -> Option<Job> {
-    if job.is_purged() || !job.ended_at().is_some_and(|ended| ended < before) {
+    if job.is_purged() || job.ended_at().is_none_or(|ended| ended >= before) {
         return None;
     }
     let change = Change { event: Event::Purge, who: None, at: now, request: request.to_owned() };

@@ -77,7 +77,7 @@ pub(super) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Preview {
     /// The port; where it is taken, the next free one
-    #[arg(long, value_name = "N", default_value_t = 4000)]
+    #[arg(long, value_name = "N", default_value_t = crate::preview::PORT)]
     pub(super) port: u16,
     /// The address to listen on
     #[arg(long, value_name = "H", default_value = "127.0.0.1")]

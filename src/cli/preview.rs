@@ -2,9 +2,9 @@
 
 use super::args::{Global, Preview};
 use super::build::{memory, root};
+use super::jobs::desk::{local, local_keys};
 use super::ui::{Ui, counted, plural};
 use super::{INTERRUPTED, USAGE};
-use super::jobs::desk::{local, local_keys};
 use crate::build::{self, Outcome};
 use crate::disk::Folder;
 use crate::jobs::store::json::JsonStore;

@@ -48,8 +48,11 @@ async fn run(global: &Global, args: &StaffArgs, ui: &mut Ui) -> Result<(), Failu
         StaffCommand::List => {
             let file = staff.list(System.now()).await?;
             if ui.json {
-                let members: Vec<_> =
-                    file.staff.iter().map(|member| json!({ "user": member.user, "name": member.name, "added_at": member.added_at })).collect();
+                let members: Vec<_> = file
+                    .staff
+                    .iter()
+                    .map(|member| json!({ "user": member.user, "name": member.name, "added_at": member.added_at }))
+                    .collect();
                 ui.document(&json!({ "version": 1, "staff": members }));
                 return Ok(());
             }

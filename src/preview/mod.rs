@@ -19,3 +19,6 @@ mod server;
 
 pub use office::Jobs;
 pub use server::{Options, serve};
+
+/// Where a preview is unless it is told otherwise, or that port is taken.
+pub const PORT: u16 = 4000;

@@ -10,8 +10,8 @@ use crate::jobs::world::System;
 use crate::jobs::{Terms, world::World as _};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{Method, StatusCode, header};
 use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, Limited};
 use std::net::IpAddr;
@@ -78,7 +78,8 @@ impl Office {
     }
 
     pub(super) async fn answer(&self, request: Request, client: IpAddr) -> Response {
-        let router = self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().map(|(_, router)| router.clone());
+        let router =
+            self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().map(|(_, router)| router.clone());
         let Some(router) = router else {
             return refused(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "There is no good build yet.");
         };

@@ -13,6 +13,7 @@ use crate::jobs::store::{Documents, Store};
 use crate::jobs::terms::Terms;
 use crate::jobs::token::Keys;
 use crate::jobs::world::{System, random};
+use crate::preview;
 use crate::source::Diagnostic;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,6 +60,8 @@ impl Desk {
         let terms = config.terms.clone();
         let stage = stage.to_owned();
         if stage == LOCAL {
+            // Links of this stage lead to where a preview is unless its port was taken.
+            let terms = Terms { origin: format!("http://127.0.0.1:{}", preview::PORT), ..terms };
             let folder = local(&root);
             let documents: Arc<dyn Documents> = Arc::new(Folder::new(&folder));
             let keys = Some(local_keys(documents.as_ref()).await?);

@@ -46,7 +46,14 @@ pub(super) fn job(job: &StaffJob, terms: &Terms) -> String {
     let mut rows = vec![
         ("job", job.id.to_string()),
         ("stands", format!("{} (version {})", stands(job), job.version)),
-        ("when", format!("{}, {}", job.window.date, terms.window(&job.window.part).map_or(job.window.part.as_str(), |window| &window.label))),
+        (
+            "when",
+            format!(
+                "{}, {}",
+                job.window.date,
+                terms.window(&job.window.part).map_or(job.window.part.as_str(), |window| &window.label)
+            ),
+        ),
         ("where", line(&format!("{}, {}, {} {}", address.street, address.city, address.state, address.zip))),
         ("what", format!("{}: {}", job.service_label, line(&job.details))),
         ("who", line(&format!("{} {} {}", job.name, job.phone, job.email.as_deref().unwrap_or_default()))),

@@ -28,7 +28,9 @@ impl Typed {
         let text = text.trim();
         let inner = match text.split_once("?t=") {
             Some((_, token)) => token.split(['&', '#']).next().unwrap_or_default(),
-            None if text.contains('/') => text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').rsplit('/').next().unwrap_or_default(),
+            None if text.contains('/') => {
+                text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+            }
             None => text,
         };
         if let Ok(id) = inner.parse() {
@@ -71,7 +73,11 @@ pub(super) async fn find(desk: &Desk, typed: &str, now: Timestamp) -> Result<Job
             Some(job) => Ok(job),
             None => match desk.store.export().await?.into_iter().find(|job| job.id == id) {
                 Some(job) => Ok(job),
-                None => because(format!("no such job: {id} is not in the stage `{}`{}", desk.stage, elsewhere(desk, |job| job.id == id).await)),
+                None => because(format!(
+                    "no such job: {id} is not in the stage `{}`{}",
+                    desk.stage,
+                    elsewhere(desk, |job| job.id == id).await
+                )),
             },
         },
         Typed::Beginning(hex) => {
@@ -110,7 +116,9 @@ async fn by_token(desk: &Desk, token: &str, now: Timestamp) -> Result<Job, NotFo
             return because(format!("expired: the customer’s data was removed from job {id}, and its link opens nothing any more"));
         }
         if desk.store.get(id).await?.is_none() {
-            return because(format!("expired: job {id} was archived, and links end before that\nhint: `qdn jobs show {id}` shows it"));
+            return because(format!(
+                "expired: job {id} was archived, and links end before that\nhint: `qdn jobs show {id}` shows it"
+            ));
         }
         if let Some(ended) = job.ended_at().filter(|ended| now >= desk.terms.link_ends(*ended)) {
             let days = desk.terms.link_days;
@@ -153,9 +161,13 @@ async fn elsewhere(desk: &Desk, is_it: impl Fn(&Job) -> bool) -> String {
             Err(why) => Err(why),
         };
         match jobs {
-            Ok(jobs) if jobs.iter().any(&is_it) => found.push_str(&format!("; it is in the stage `{stage}`: add `--stage {stage}`")),
+            Ok(jobs) if jobs.iter().any(&is_it) => {
+                found.push_str(&format!("; it is in the stage `{stage}`: add `--stage {stage}`"))
+            }
             Ok(_) => {}
-            Err(why) => found.push_str(&format!("; the stage `{stage}` could not be asked ({})", why.lines().next().unwrap_or_default())),
+            Err(why) => {
+                found.push_str(&format!("; the stage `{stage}` could not be asked ({})", why.lines().next().unwrap_or_default()))
+            }
         }
     }
     found

@@ -253,7 +253,10 @@ impl Office {
             job = self.desk.store.change(job.id, Some(job.version), &change).await?;
         }
         let token = keys.token_of(job.id, job.link.epoch, &job.link.track_sha256).ok_or_else(|| {
-            Failure::new(PROBLEMS, "the key that made this link is gone: the link still works, but it cannot be shown\nhint: add `--renew`")
+            Failure::new(
+                PROBLEMS,
+                "the key that made this link is gone: the link still works, but it cannot be shown\nhint: add `--renew`",
+            )
         })?;
         let url = tracking_url(&self.desk.terms, token.as_str());
         match ui.json {
@@ -270,7 +273,9 @@ impl Office {
             false => exported(&jobs),
         };
         match out {
-            Some(path) => disk::write_file(path, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?,
+            Some(path) => {
+                disk::write_file(path, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?
+            }
             None => ui.data(&String::from_utf8_lossy(&bytes)),
         }
         ui.say(&format!("exported {}", plural(jobs.len(), "job")));
@@ -302,16 +307,24 @@ impl Office {
         if sum(&source) != sum(&jobs) {
             return Err(Failure::new(
                 REMOTE,
-                format!("someone changed jobs of the stage `{}` while they were copied\nhint: stop that first, and begin with an empty `{to}`", self.desk.stage),
+                format!(
+                    "someone changed jobs of the stage `{}` while they were copied\nhint: stop that first, and begin with an empty `{to}`",
+                    self.desk.stage
+                ),
             ));
         }
         if sum(&target) != sum(&jobs) {
             let counts = format!("{} here, {} there", jobs.len(), target.len());
-            return Err(Failure::new(REMOTE, format!("the stage `{to}` holds other jobs besides: {counts}; what was copied is there")));
+            return Err(Failure::new(
+                REMOTE,
+                format!("the stage `{to}` holds other jobs besides: {counts}; what was copied is there"),
+            ));
         }
         match ui.json {
             true => ui.document(&json!({ "version": 1, "jobs": jobs.len(), "added": done.added, "sha256": sum(&jobs) })),
-            false => ui.say(&format!("copied {} from `{}` to `{to}`, counted and compared", plural(jobs.len(), "job"), self.desk.stage)),
+            false => {
+                ui.say(&format!("copied {} from `{}` to `{to}`, counted and compared", plural(jobs.len(), "job"), self.desk.stage))
+            }
         }
         Ok(())
     }
@@ -320,7 +333,11 @@ impl Office {
         let done = self.desk.store.tidy(&self.desk.terms, System.now(), &request()).await?;
         match ui.json {
             true => ui.document(&json!({ "version": 1, "archived": done.archived, "purged": done.purged })),
-            false => ui.say(&format!("archived {}, removed the personal data of {}", plural(done.archived, "job"), plural(done.purged, "job"))),
+            false => ui.say(&format!(
+                "archived {}, removed the personal data of {}",
+                plural(done.archived, "job"),
+                plural(done.purged, "job")
+            )),
         }
         Ok(())
     }

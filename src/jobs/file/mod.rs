@@ -112,6 +112,12 @@ fn json<T: Serialize + ?Sized>(value: &T) -> String {
 }
 
 impl JobsFile {
+    /// A file of its own with these jobs.
+    pub fn of(jobs: &[Job]) -> Self {
+        let jobs = jobs.iter().map(|job| Filed { rev: 1, job: job.clone() }).collect();
+        Self { rev: 1, jobs, ..Self::default() }
+    }
+
     fn find(&self, id: JobId) -> Option<&Filed> {
         self.jobs.iter().find(|filed| filed.job.id == id)
     }

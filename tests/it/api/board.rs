@@ -210,9 +210,8 @@ fn a_board_asks_for_what_changed() {
 fn no_job_is_404_whatever_the_id_looks_like() {
     everywhere(async |site| {
         site.sign_in("sam").await;
-        for id in ["00000000-0000-4000-8000-000000000000", "x", "%20", "../jobs"] {
-            let answer = site.ask("GET", &format!("/api/v1/jobs/{id}")).send().await.is(404);
-            assert!(answer.json()["type"] == "/problems/job-not-found" || id.contains(".."), "{id}");
+        for id in ["00000000-0000-4000-8000-000000000000", "x", "%20", "%00"] {
+            site.ask("GET", &format!("/api/v1/jobs/{id}")).send().await.problem(404, "/problems/job-not-found");
         }
         let path = "/api/v1/jobs/00000000-0000-4000-8000-000000000000/transitions";
         let ask = site.ask("POST", path).json(&json!({ "to": "in_progress" })).header("if-match", "\"1\"");

@@ -1,6 +1,6 @@
 //! A customer books and follows.
 
-use super::site::{Site, everywhere};
+use super::site::{MOST_WAITING, Site, everywhere};
 use jiff::SignedDuration;
 use qdn::jobs::api::Limits;
 use serde_json::{Value, json};
@@ -79,14 +79,19 @@ fn every_link_that_shows_nothing_shows_the_same_nothing() {
 fn the_same_booking_sent_ten_times_at_once_is_one_job() {
     everywhere(async |site| {
         let booking = site.booking().await;
-        let mut sending = tokio::task::JoinSet::new();
-        for _ in 0..10 {
+        let local = tokio::task::LocalSet::new();
+        let sending = (0..10).map(|_| {
             let (site, booking) = (std::sync::Arc::clone(&site), booking.clone());
-            sending.spawn(
-                async move { site.ask("POST", "/api/v1/jobs").json(&booking).header("idempotency-key", "one").send().await },
-            );
+            local.spawn_local(async move {
+                site.ask("POST", "/api/v1/jobs").json(&booking).header("idempotency-key", "one").send().await
+            })
+        });
+        let sending: Vec<_> = sending.collect();
+        local.await;
+        let mut answers = Vec::new();
+        for sent in sending {
+            answers.push(sent.await.unwrap());
         }
-        let answers = sending.join_all().await;
         let links: std::collections::BTreeSet<String> =
             answers.iter().map(|answer| answer.clone().is(201).json()["tracking_url"].to_string()).collect();
         assert_eq!(links.len(), 1, "one link");
@@ -168,8 +173,7 @@ fn a_program_that_fills_in_everything_is_told_what_it_wants_to_hear() {
 #[test]
 fn booking_closes_when_too_many_wait_and_staff_may_go_on() {
     everywhere(async |site| {
-        // The stage of the suite takes 200, so they are put there directly.
-        for _ in 0..200 {
+        for _ in 0..MOST_WAITING {
             site.booked().await;
         }
         let booking = site.booking().await;

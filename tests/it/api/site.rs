@@ -23,6 +23,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(super) const ORIGIN: &str = "https://quickdumpnow.test";
 
+/// Few, so that a test reaches it soon.
+pub(super) const MOST_WAITING: usize = 5;
+
 /// Dice that are real and a clock that is not.
 #[derive(Debug)]
 struct Held(AtomicI64);
@@ -47,6 +50,7 @@ pub(super) fn terms() -> Terms {
         services: vec![service("half_truck", "Half truck", Some(33000)), service("full_truck", "Full truck", Some(60000))],
         windows: vec![offer("any", "Any time"), offer("morning", "Morning")],
         zips: vec!["92101".to_owned()],
+        most_waiting: MOST_WAITING,
         ..Terms::default()
     }
 }
@@ -273,10 +277,6 @@ impl Site {
             }
         };
         Self { door, router, clock, api, folder, cookie: std::sync::Mutex::new(None) }
-    }
-
-    pub(super) async fn new() -> Self {
-        Self::behind(Some(Door::Process), None).await
     }
 
     pub(super) async fn limited(limits: Limits) -> Self {

@@ -3,7 +3,8 @@
 //! A TextMate grammar knows some two hundred scopes; a page that carries them all is mostly class
 //! names. What a reader tells apart is few: comment, string, keyword, constant, function, type, variable.
 
-use crate::release::Digest;
+use super::markdown::escape;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxSet};
@@ -38,7 +39,8 @@ const CLASSES: &[(&str, &str)] = &[
 /// on every build.
 pub struct Highlighter {
     grammars: OnceLock<Grammars>,
-    done: Mutex<BTreeMap<Digest, Arc<str>>>,
+    /// By language, then by code. Comparing a block with those of its language costs less than a digest.
+    done: Mutex<BTreeMap<String, BTreeMap<String, Arc<str>>>>,
 }
 
 struct Grammars {
@@ -60,25 +62,22 @@ impl Highlighter {
 
     /// A block of code as HTML. A language nobody knows is written without colour.
     pub(super) fn block(&self, code: &str, language: &str) -> String {
-        let class = match language {
-            "" => String::new(),
-            language => format!(" class=\"language-{}\"", super::markdown::escape(language)),
-        };
-        let code = self.colored(code, language).unwrap_or_else(|| super::markdown::escape(code).into());
-        format!("<pre class=\"code\" tabindex=\"0\"><code{class}>{code}</code></pre>\n")
+        let colored = self.colored(code, language);
+        let code = colored.as_deref().map_or_else(|| escape(code), Cow::Borrowed);
+        let (class, quote) = if language.is_empty() { ("", "") } else { (" class=\"language-", "\"") };
+        ["<pre class=\"code\" tabindex=\"0\"><code", class, &escape(language), quote, ">", &code, "</code></pre>\n"].concat()
     }
 
     fn colored(&self, code: &str, language: &str) -> Option<Arc<str>> {
         if language.is_empty() {
             return None;
         }
-        let digest = Digest::of(format!("{language}\n{code}").as_bytes());
-        if let Some(html) = self.done.lock().ok()?.get(&digest) {
+        if let Some(html) = self.done.lock().ok()?.get(language).and_then(|done| done.get(code)) {
             return Some(Arc::clone(html));
         }
         let grammars = self.grammars.get_or_init(Grammars::load);
         let html: Arc<str> = grammars.color(code, language)?.into();
-        self.done.lock().ok()?.insert(digest, Arc::clone(&html));
+        self.done.lock().ok()?.entry(language.to_owned()).or_default().insert(code.to_owned(), Arc::clone(&html));
         Some(html)
     }
 }
@@ -146,7 +145,7 @@ impl Writer {
             }
             self.open = class;
         }
-        self.html.push_str(&super::markdown::escape(text));
+        self.html.push_str(&escape(text));
     }
 
     fn close(&mut self) {

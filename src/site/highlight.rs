@@ -37,7 +37,7 @@ const CLASSES: &[(&str, &str)] = &[
 
 /// Colours code, remembering what it coloured: the same block is met on many pages, and in preview
 /// on every build.
-pub struct Highlighter {
+pub(super) struct Highlighter {
     grammars: OnceLock<Grammars>,
     /// By language, then by code. Comparing a block with those of its language costs less than a digest.
     done: Mutex<BTreeMap<String, BTreeMap<String, Arc<str>>>>,
@@ -56,7 +56,7 @@ impl Default for Highlighter {
 
 impl Highlighter {
     /// One without a memory. Loading the grammars takes some 20 ms, so it waits for the first block.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { grammars: OnceLock::new(), done: Mutex::new(BTreeMap::new()) }
     }
 

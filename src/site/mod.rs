@@ -21,11 +21,11 @@ mod markdown;
 mod page;
 mod template;
 
-pub use highlight::Highlighter;
 pub use link::{Resolve, Target, check_links};
 
 use crate::release::{Cache, Class, Key, Object};
 use crate::source::{Diagnostic, SourcePath, Sources, Span, Table, near, sort};
+use highlight::Highlighter;
 use html::Scan;
 use minijinja::Value;
 use page::{Page, View};
@@ -73,9 +73,17 @@ impl Default for Options {
 /// What is kept from one build to the next, so that the next is faster. Never changes what is built.
 pub struct Memory {
     /// Coloured code.
-    pub highlighter: Arc<Highlighter>,
+    highlighter: Arc<Highlighter>,
     /// Packed images.
-    pub images: Box<dyn Cache>,
+    images: Box<dyn Cache>,
+    scripts: javascript::Memory,
+}
+
+impl Memory {
+    /// One that remembers nothing yet but images, which it keeps where it is told.
+    pub fn new(images: Box<dyn Cache>) -> Self {
+        Self { highlighter: Arc::new(Highlighter::new()), images, scripts: javascript::Memory::default() }
+    }
 }
 
 /// A built site. Where there is an error among the diagnostics, it is not to be published.
@@ -127,7 +135,7 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
     }
     pages.sort_by(|a, b| order(a).cmp(&order(b)));
 
-    let assets = asset::build(sources, &options.virtual_modules, memory.images.as_ref(), &mut problems);
+    let assets = asset::build(sources, &options.virtual_modules, memory, &mut problems);
     let shared = Arc::new(Shared {
         highlighter: Arc::clone(&memory.highlighter),
         urls: pages.iter().map(|page| (page.path.as_str().to_owned(), page.url.clone())).collect(),

@@ -4,10 +4,11 @@ use super::args::{Build, Global};
 use super::ui::{Ui, counted, plural};
 use super::{PROBLEMS, USAGE, function};
 use crate::build::{self, Memory, Options, Outcome};
-use crate::disk::{self, ImageCache};
+use crate::disk::{self, DiskCache};
 use crate::source::{self, Diagnostic, Sources};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The project that a command is about.
@@ -26,7 +27,7 @@ pub(super) fn root(global: &Global) -> Result<PathBuf, String> {
 
 /// What is kept between builds of one project.
 pub(super) fn memory(root: &Path) -> Memory {
-    Memory::new(Box::new(ImageCache::new(root)))
+    Memory::new(Arc::new(DiskCache::new(root)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long it took is told to people, and is never part of what is built")]

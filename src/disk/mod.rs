@@ -4,7 +4,7 @@ mod cache;
 mod watch;
 mod write;
 
-pub use cache::ImageCache;
+pub use cache::DiskCache;
 pub use watch::{Watch, watch};
 pub use write::{Written, write};
 

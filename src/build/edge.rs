@@ -1,7 +1,7 @@
 //! The project's functions: which there are, which decides the site's URLs, and what it decides.
 
 use crate::config::Config;
-use crate::edge::{self, Emulator, Event, KeyValues, Outcome, RunError, Runtime};
+use crate::edge::{self, Bundle, Emulator, Event, Inputs, KeyValues, Last, Outcome, RunError, Runtime};
 use crate::release::{DEFAULT_DISTRIBUTION, Function};
 use crate::site::{Resolve, Target};
 use crate::source::{CONFIG_FILE, Diagnostic, SourcePath, Sources, Span, near};
@@ -82,8 +82,11 @@ pub fn virtual_modules(redirects: &BTreeMap<String, String>) -> BTreeMap<String,
     BTreeMap::from([(REDIRECTS.to_owned(), format!("export default {table};\n"))])
 }
 
+/// The last good bundles, by all scripts and the functions' runtimes.
+pub(super) type Memory = Last<(Inputs, Vec<Runtime>), Vec<Bundle>>;
+
 /// Checks and bundles every function of a project.
-pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<String, String>) -> Functions {
+pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<String, String>, memory: &Memory) -> Functions {
     let mut all = Functions { functions: Vec::new(), diagnostics: Vec::new(), viewer_request: BTreeMap::new(), edge: None };
     let entries = entries(sources);
     let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
@@ -115,34 +118,59 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
         },
     };
     let modules = virtual_modules(redirects);
-    for (name, path) in &entries {
-        let runtime = runtime(name, config, &mut all.diagnostics);
-        let checked = edge::check(sources, path, &edge::Options { runtime, virtual_modules: &modules });
-        all.diagnostics.extend(checked.diagnostics().iter().cloned());
-        if checked.diagnostics().iter().any(Diagnostic::is_error) {
-            continue;
-        }
-        match checked.bundle() {
-            Ok(bundle) => {
-                all.diagnostics.extend(bundle.warnings.iter().cloned());
-                let function =
-                    Function { name: name.clone(), runtime: runtime.name().to_owned(), code: bundle.code.as_str().into() };
-                if chosen.as_ref() == Some(name) {
-                    if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
-                        all.diagnostics.push(unserved_aliases(redirects, path));
-                    }
-                    all.viewer_request.insert(DEFAULT_DISTRIBUTION.to_owned(), name.clone());
-                    all.edge = Some(Edge { function: function.clone(), runtime });
-                }
-                all.functions.push(function);
+    let runtimes: Vec<Runtime> = entries.iter().map(|(name, _)| runtime(name, config, &mut all.diagnostics)).collect();
+    let made_from = (Inputs::of(sources, &modules), runtimes);
+    let bundles: Vec<Option<Bundle>> = match memory.get(&made_from) {
+        Some(bundles) => bundles.into_iter().map(Some).collect(),
+        None => {
+            let mut problems = Vec::new();
+            let bundles = entries.iter().zip(&made_from.1).map(|((_, path), runtime)| {
+                let checked = edge::check(sources, path, &edge::Options { runtime: *runtime, virtual_modules: &modules });
+                one(&checked, &mut problems)
+            });
+            let bundles: Vec<Option<Bundle>> = bundles.collect();
+            if problems.is_empty() {
+                memory.keep(made_from, bundles.iter().flatten().cloned().collect());
             }
-            Err(problems) => all.diagnostics.extend(problems),
+            all.diagnostics.extend(problems);
+            bundles
         }
+    };
+    for ((name, path), bundle) in entries.iter().zip(bundles) {
+        let Some(bundle) = bundle else { continue };
+        let function =
+            Function { name: name.clone(), runtime: bundle.runtime.name().to_owned(), code: bundle.code.as_str().into() };
+        if chosen.as_ref() == Some(name) {
+            if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
+                all.diagnostics.push(unserved_aliases(redirects, path));
+            }
+            all.viewer_request.insert(DEFAULT_DISTRIBUTION.to_owned(), name.clone());
+            all.edge = Some(Edge { function: function.clone(), runtime: bundle.runtime });
+        }
+        all.functions.push(function);
     }
     if chosen.is_none() && names.is_empty() && !redirects.is_empty() {
         all.diagnostics.push(unserved_aliases(redirects, &SourcePath::new(FUNCTIONS)));
     }
     all
+}
+
+/// The bundle of one function, and everything there is to say about it.
+fn one(checked: &edge::Checked, problems: &mut Vec<Diagnostic>) -> Option<Bundle> {
+    problems.extend(checked.diagnostics().iter().cloned());
+    if checked.diagnostics().iter().any(Diagnostic::is_error) {
+        return None;
+    }
+    match checked.bundle() {
+        Ok(bundle) => {
+            problems.extend(bundle.warnings.iter().cloned());
+            Some(bundle)
+        }
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    }
 }
 
 fn no_function(name: &str, names: &[&str], span: Span) -> Diagnostic {

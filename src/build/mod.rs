@@ -12,16 +12,30 @@ pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, 
 
 use crate::config::{self, Config};
 use crate::jobs::Terms;
-use crate::release::{self, Release, headers::Policy};
-use crate::site::{self, Memory};
+use crate::release::{self, Cache, Release, headers::Policy};
+use crate::site;
 use crate::source::{Diagnostic, Sources, sort};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What may be asked of a build besides its sources.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Whether drafts are built too: for a look at them, never to be published.
     pub drafts: bool,
+}
+
+/// What is kept from one build to the next, so that the next is faster. Never changes what is built.
+pub struct Memory {
+    site: site::Memory,
+    functions: edge::Memory,
+}
+
+impl Memory {
+    /// One that remembers nothing yet but what the cache has: images and coloured code.
+    pub fn new(cache: Arc<dyn Cache>) -> Self {
+        Self { site: site::Memory::new(cache), functions: edge::Memory::default() }
+    }
 }
 
 /// What came of a build.
@@ -49,9 +63,9 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
     let (mut config, mut diagnostics) = config::parse(sources);
     diagnostics.extend(problems);
     config.site.drafts = options.drafts;
-    let mut built = site::build(sources, &config.site, memory);
+    let mut built = site::build(sources, &config.site, &memory.site);
     diagnostics.append(&mut built.diagnostics);
-    let mut functions = edge::bundle(sources, &config, &built.redirects);
+    let mut functions = edge::bundle(sources, &config, &built.redirects, &memory.functions);
     diagnostics.append(&mut functions.diagnostics);
     // A page that failed has no links to check, and a link to it would be called broken.
     if !diagnostics.iter().any(Diagnostic::is_error) {
@@ -80,11 +94,70 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
 /// The site's aliases: from where to where. Complaints of the site are another command's business.
 pub fn redirects(sources: &Sources, memory: &Memory) -> BTreeMap<String, String> {
     let (config, _) = config::parse(sources);
-    site::build(sources, &config.site, memory).redirects
+    site::build(sources, &config.site, &memory.site).redirects
 }
 
 fn assemble(built: site::Built, functions: edge::Functions, config: Config) -> Release {
     let policy = Policy::new(&built.inline_scripts, &built.inline_styles, config.headers);
     let objects = BTreeMap::from([(release::DEFAULT_DISTRIBUTION.to_owned(), built.objects)]);
     release::assemble(objects, functions.functions, &functions.viewer_request, policy, built.source_maps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::Digest;
+
+    struct Forgetful;
+
+    impl Cache for Forgetful {
+        fn get(&self, _: &Digest) -> Option<Vec<u8>> {
+            None
+        }
+
+        fn put(&self, _: &Digest, _: &[u8]) {}
+    }
+
+    fn built(sources: &Sources, memory: &Memory) -> (Option<Release>, Vec<Diagnostic>) {
+        let outcome = release(sources, Vec::new(), Options::default(), memory);
+        (outcome.release, outcome.diagnostics)
+    }
+
+    #[test]
+    fn what_is_remembered_changes_nothing() {
+        let mut sources: Sources = [
+            ("site/index.md", "---\naliases: [/old/]\n---\n```js\nlet a;\n```\n"),
+            ("site/assets/a.js", "import { b } from './lib/b.js';\nconsole.log(b);\n"),
+            ("site/assets/lib/b.js", "export const b = 1;\n"),
+            ("templates/page.html", "<script src=\"{{ asset('a.js') }}\"></script>{{ page.content }}"),
+            ("functions/f.js", "import redirects from 'qdn:redirects';\nimport { b } from '../site/assets/lib/b.js';\nexport function handler(event) { const r = event.request; if (redirects[r.uri] || b > 9) r.uri = '/'; if (r.uri.endsWith('/')) r.uri += 'index.html'; return r; }\n"),
+        ]
+        .map(|(path, text)| (path, text.as_bytes().to_vec()))
+        .into_iter()
+        .collect();
+        let memory = Memory::new(Arc::new(Forgetful));
+        let mut names = Vec::new();
+        for (path, text) in [
+            ("site/a.md", "a page"),
+            ("site/a.md", "a page that changed"),
+            ("site/assets/lib/b.js", "export const b = 2;\n"),
+            ("site/assets/lib/b.js", "export const b = ;\n"),
+            ("site/assets/lib/b.js", "export const b = 2;\n"),
+            ("site/a.md", "---\naliases: [/older/]\n---\n"),
+            ("functions/f.js", "export function handler(event) { return nothing; }\n"),
+            ("qdn.toml", "[functions]\nviewer_request = \"g\"\n"),
+        ] {
+            sources.insert(path, text.as_bytes().to_vec());
+            let (warm, said) = built(&sources, &memory);
+            let (cold, expected) = built(&sources, &Memory::new(Arc::new(Forgetful)));
+            assert_eq!(said, expected, "after {path}");
+            assert_eq!(warm.is_some(), cold.is_some(), "after {path}");
+            let (Some(warm), Some(cold)) = (warm, cold) else { continue };
+            assert_eq!(warm.manifest, cold.manifest, "after {path}");
+            assert_eq!(warm.source_maps, cold.source_maps, "after {path}");
+            names.push(warm.manifest.release);
+        }
+        names.dedup();
+        assert!(names.len() >= 4, "the changes change what is built: {names:?}");
+    }
 }

@@ -3,9 +3,8 @@
 use super::args::{Build, Global};
 use super::ui::{Ui, counted, plural};
 use super::{PROBLEMS, USAGE, function};
-use crate::build::{self, Options, Outcome};
-use crate::disk::{self, ImageCache};
-use crate::site::{Highlighter, Memory};
+use crate::build::{self, Memory, Options, Outcome};
+use crate::disk::{self, DiskCache};
 use crate::source::{self, Diagnostic, Sources};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -28,7 +27,7 @@ pub(super) fn root(global: &Global) -> Result<PathBuf, String> {
 
 /// What is kept between builds of one project.
 pub(super) fn memory(root: &Path) -> Memory {
-    Memory { highlighter: Arc::new(Highlighter::new()), images: Box::new(ImageCache::new(root)) }
+    Memory::new(Arc::new(DiskCache::new(root)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long it took is told to people, and is never part of what is built")]
@@ -37,6 +36,8 @@ fn now() -> Instant {
 }
 
 fn run(root: &Path) -> (Sources, Outcome) {
+    // This thread would wait for the others; so it works instead of one of them.
+    let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
     let (sources, problems) = disk::read(root);
     let outcome = build::release(&sources, problems, Options::default(), &memory(root));
     (sources, outcome)
@@ -82,6 +83,8 @@ pub(super) fn build(global: &Global, command: &Build, ui: &mut Ui) -> Result<u8,
             written.removed
         ));
     }
+    // The program ends here, and gives back all at once what would take a while to give back piece by piece.
+    std::mem::forget((sources, outcome));
     Ok(0)
 }
 

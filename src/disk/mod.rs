@@ -5,18 +5,19 @@ mod documents;
 mod watch;
 mod write;
 
-pub use cache::ImageCache;
+pub use cache::DiskCache;
 pub use documents::Folder;
 pub use watch::{Watch, watch};
 pub use write::{Written, write};
 
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
 use rayon::prelude::*;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// The folders that hold sources.
 const FOLDERS: &[&str] = &["functions", "site", "templates"];
@@ -45,7 +46,8 @@ pub fn read(root: &Path) -> (Sources, Vec<Diagnostic>) {
             walk(root, &base, &mut paths, &mut problems);
         }
     }
-    let read: Vec<(SourcePath, io::Result<Vec<u8>>)> = paths.into_par_iter().map(|(path, file)| (path, fs::read(file))).collect();
+    let read: Vec<(SourcePath, io::Result<Arc<[u8]>>)> =
+        paths.into_par_iter().map_init(Vec::new, |buffer, (path, file)| (path, read_through(&file, buffer))).collect();
     let mut sources = Sources::new();
     for (path, bytes) in read {
         match bytes {
@@ -60,10 +62,24 @@ pub fn read(root: &Path) -> (Sources, Vec<Diagnostic>) {
     (sources, problems)
 }
 
+/// Reads a file by way of a buffer that many files share: its bytes are then put in memory once, and
+/// nobody asks for its size.
+fn read_through(file: &Path, buffer: &mut Vec<u8>) -> io::Result<Arc<[u8]>> {
+    buffer.clear();
+    buffer.reserve(64 * 1024);
+    File::open(file)?.take(u64::MAX).read_to_end(buffer)?;
+    Ok(buffer.as_slice().into())
+}
+
 fn walk(root: &Path, base: &Path, paths: &mut Vec<(SourcePath, PathBuf)>, problems: &mut Vec<Diagnostic>) {
-    let entries =
-        WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(|entry| !is_litter(entry.file_name()));
-    for entry in entries {
+    let entries = |follow: bool| {
+        let entries = WalkDir::new(base).follow_links(follow).sort_by_file_name();
+        entries.into_iter().filter_entry(|entry| !is_litter(entry.file_name()))
+    };
+    // Following links means asking for the kind of every file, which the folder tells already where there are none.
+    let found: Vec<walkdir::Result<DirEntry>> = entries(false).collect();
+    let has_links = found.iter().flatten().any(DirEntry::path_is_symlink);
+    for entry in if has_links { entries(true).collect() } else { found } {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -105,10 +121,8 @@ pub fn source_path(root: &Path, path: &Path) -> Option<SourcePath> {
     let inner = path.strip_prefix(root).ok()?;
     let parts: Option<Vec<&str>> = inner.iter().map(|part| part.to_str()).collect();
     let path = parts?.join("/");
-    Some(match is_nfc_quick(path.chars()) {
-        IsNormalized::Yes => SourcePath::new(path),
-        _ => SourcePath::new(path.nfc().collect::<String>()),
-    })
+    let is_composed = path.is_ascii() || is_nfc_quick(path.chars()) == IsNormalized::Yes;
+    Some(if is_composed { SourcePath::new(path) } else { SourcePath::new(path.nfc().collect::<String>()) })
 }
 
 /// What editors, file managers and version control leave in a folder.

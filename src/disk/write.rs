@@ -6,10 +6,10 @@
 
 use crate::release::{Digest, Manifest, Release};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use walkdir::WalkDir;
 
 const MANIFEST: &str = "manifest.json";
@@ -31,18 +31,25 @@ pub struct Written {
 /// Where the system refuses, with the file it refused. The old manifest then still stands, and names
 /// files of which some may hold newer bytes; the next run mends it.
 pub fn write(release: &Release, folder: &Path) -> io::Result<Written> {
-    guard(folder)?;
+    let is_new = guard(folder)?;
     let wanted = files(release);
     let old = fs::read_to_string(folder.join(MANIFEST)).ok().and_then(|text| Manifest::parse(&text).ok());
     let old = old.as_ref().map(entries).unwrap_or_default();
-    let folders: BTreeSet<PathBuf> = wanted.keys().filter_map(|path| Some(folder.join(path).parent()?.to_path_buf())).collect();
-    for parent in &folders {
-        make_folder(folder, parent)?;
+    let mut parents: Vec<&str> = wanted.keys().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+    parents.sort_unstable();
+    parents.dedup();
+    for parent in parents {
+        make_folder(folder, &folder.join(parent), is_new)?;
     }
     let results: Vec<io::Result<bool>> = wanted
         .par_iter()
         .map(|(path, file)| {
             let target = folder.join(path);
+            if is_new {
+                // Nothing can be in the way, so nobody is asked: half of the calls to the system are saved.
+                fs::write(&target, file.bytes).map_err(|error| named(&target, &error))?;
+                return Ok(true);
+            }
             if is_there(&target, file, old.get(path.as_str())) {
                 return Ok(false);
             }
@@ -62,7 +69,9 @@ pub fn write(release: &Release, folder: &Path) -> io::Result<Written> {
     if !fs::read(&target).is_ok_and(|bytes| bytes == manifest.as_bytes()) {
         replace(&target, manifest.as_bytes()).map_err(|error| named(&target, &error))?;
     }
-    written.removed = sweep(folder, &wanted)?;
+    if !is_new {
+        written.removed = sweep(folder, &wanted)?;
+    }
     Ok(written)
 }
 
@@ -125,7 +134,10 @@ pub(super) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&temporary, target).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
-fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
+fn make_folder(root: &Path, folder: &Path, is_new: bool) -> io::Result<()> {
+    if is_new {
+        return fs::create_dir_all(folder).map_err(|error| named(folder, &error));
+    }
     if folder.is_dir() {
         return Ok(());
     }
@@ -158,8 +170,9 @@ fn sweep(folder: &Path, wanted: &BTreeMap<String, File<'_>>) -> io::Result<usize
     Ok(removed)
 }
 
-/// Refuses to empty a folder that is not ours: one that holds anything and no manifest.
-fn guard(folder: &Path) -> io::Result<()> {
+/// Refuses to empty a folder that is not ours: one that holds anything and no manifest. Makes the folder,
+/// and says whether it is empty.
+fn guard(folder: &Path) -> io::Result<bool> {
     let holds_something = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if holds_something && !folder.join(MANIFEST).exists() {
         return Err(io::Error::other(format!(
@@ -167,7 +180,8 @@ fn guard(folder: &Path) -> io::Result<()> {
             folder.display()
         )));
     }
-    fs::create_dir_all(folder).map_err(|error| named(folder, &error))
+    fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
+    Ok(!holds_something)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {

@@ -21,6 +21,7 @@ mod runtime;
 mod syntax;
 mod validate;
 
+pub use crate::script::{Inputs, Last};
 pub use bundle::Bundle;
 pub use check::{Checked, Form, Options, check};
 pub use emulator::{Emulator, run};

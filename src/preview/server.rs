@@ -5,9 +5,9 @@ use super::engine::Engine;
 use super::inspect;
 use super::office::{Jobs, Office};
 use super::reload::{Message, message};
-use crate::build::{self, Outcome};
+use crate::build::{self, Memory, Outcome};
 use crate::disk;
-use crate::site::Memory;
+use crate::release::{DEFAULT_DISTRIBUTION, Release};
 use crate::source::{self, Diagnostic, Sources};
 use axum::Router;
 use axum::body::Body;
@@ -120,7 +120,11 @@ impl Preview {
                 self.office.offer(&outcome.terms);
                 let old = self.served();
                 let message = old.as_ref().map_or(Message::Reload, |old| message(&old.release, &release));
-                let engine = outcome.edge.take().map(Engine::start);
+                // Starting a function takes longer than a page's build; most saves leave it as it is.
+                let engine = match old.filter(|old| decides_alike(&old.release, &release)) {
+                    Some(old) => old.engine.clone(),
+                    None => outcome.edge.take().map(Engine::start),
+                };
                 set(&self.served, Some(Arc::new(Served { release, engine })));
                 set(&self.problems, None);
                 self.tell(message);
@@ -153,6 +157,12 @@ impl Preview {
         let known = matches!(name, "127.0.0.1" | "localhost" | "[::1]") || self.options.hosts.contains(name);
         known && port.parse() == Ok(self.port)
     }
+}
+
+/// Whether the same function decides the URLs of both.
+fn decides_alike(old: &Release, new: &Release) -> bool {
+    let decider = |release: &Release| release.manifest.distributions.get(DEFAULT_DISTRIBUTION)?.viewer_request.clone();
+    decider(old) == decider(new) && old.manifest.functions == new.manifest.functions
 }
 
 /// A lock that a panicking thread held still guards a whole value: it is only ever replaced at once.

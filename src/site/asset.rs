@@ -5,7 +5,7 @@
 //! a fixed order; cycles are no trouble, since nothing waits for anything. So a change in one asset
 //! renames exactly those that reach it.
 
-use super::{ASSETS, css, javascript};
+use super::{ASSETS, Memory, css, javascript};
 use crate::release::{Cache, Class, Digest, Key, Object, encode_path};
 use crate::source::{Diagnostic, SourcePath, Sources};
 use base64::Engine as _;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One built asset, before it has its final name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Output {
     /// Relative to the folder of assets, as a template names it.
     pub(super) name: String,
@@ -98,9 +98,10 @@ pub(super) fn local(url: &str, from: &SourcePath) -> Option<Result<SourcePath, (
 pub(super) fn build(
     sources: &Sources,
     virtual_modules: &BTreeMap<String, String>,
-    cache: &dyn Cache,
+    memory: &Memory,
     problems: &mut Vec<Diagnostic>,
 ) -> Assets {
+    let cache = memory.images.as_ref();
     let files: Vec<(SourcePath, String)> =
         sources.under(ASSETS).filter_map(|(path, _)| Some((path.clone(), name(path.as_str())?.to_owned()))).collect();
     let of = |extensions: &[&str]| -> Vec<(SourcePath, String)> {
@@ -114,7 +115,7 @@ pub(super) fn build(
         },
         || {
             let mut problems = Vec::new();
-            (javascript::build(sources, &scripts, virtual_modules, &mut problems), problems)
+            (javascript::build(sources, &scripts, virtual_modules, &memory.scripts, &mut problems), problems)
         },
     );
     let mut outputs = styles.0;

@@ -1,5 +1,6 @@
 //! What readers other than people ask for: the sitemap, `robots.txt`, Atom feeds.
 
+use super::markdown::escape;
 use super::page::{Page, render};
 use super::{Options, Shared};
 use crate::release::{Class, Key, Object};
@@ -71,13 +72,15 @@ fn feed(section: &Page, pages: &[&Page], base: &str, shared: &Shared) -> Object 
         escape(base.trim_start_matches("https://").trim_start_matches("http://")),
     );
     for (date, page) in entries {
-        let url = escape(&format!("{base}{}", page.url));
+        let url = format!("{base}{}", page.url);
+        let url = escape(&url);
         let summary = page
             .front_matter
             .description
             .as_deref()
             .map_or_else(String::new, |text| format!("<summary>{}</summary>", escape(text)));
-        let content = escape(&absolute(&render(page, shared).html, base));
+        let content = absolute(&render(page, shared).html, base);
+        let content = escape(&content);
         let _ = writeln!(
             xml,
             "<entry><title>{}</title><id>{url}</id><link href=\"{url}\"/><updated>{}</updated>{summary}<content type=\"html\">{content}</content></entry>",
@@ -96,8 +99,4 @@ fn absolute(html: &str, base: &str) -> String {
 /// A day is the instant it begins at, in UTC.
 fn instant(date: &str) -> String {
     if date.len() == 10 { format!("{date}T00:00:00Z") } else { date.to_owned() }
-}
-
-fn escape(text: &str) -> String {
-    super::markdown::escape(text)
 }

@@ -10,6 +10,7 @@
 //! took a quarter of a build's CPU time to find the ends of tags that templates of ours had written.
 
 use base64::Engine as _;
+use memchr::memchr;
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,12 +18,10 @@ use std::collections::BTreeSet;
 /// What one page is made of, as far as other pages and the edge care.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// The page, minified if that was asked for.
-    pub(super) html: String,
-    /// Every address in it, in order, without repetition.
-    pub(super) links: Vec<String>,
-    /// Every `id`, and every `name` of an anchor: what a `#fragment` may point to.
-    pub(super) ids: BTreeSet<String>,
+    /// Every address in it, in order.
+    pub(super) links: Texts,
+    /// Every `id`, and every `name` of an anchor, in order: what a `#fragment` may point to.
+    pub(super) ids: Texts,
     /// `'sha256-…'` of every inline script that a browser would run.
     pub(super) scripts: BTreeSet<String>,
     /// `'sha256-…'` of every inline style sheet.
@@ -31,22 +30,39 @@ pub(super) struct Scan {
     pub(super) blocked: BTreeSet<String>,
 }
 
-/// Reads a page. `rewrite` may give another address for one that it knows, such as an asset's
-/// fingerprinted one.
-pub(super) fn scan(html: &str, minify: bool, rewrite: impl Fn(&str) -> Option<String>) -> Scan {
-    let mut reader = Reader {
-        html,
-        minify,
-        rewrite,
-        scan: Scan { html: String::with_capacity(html.len()), ..Scan::default() },
-        copied: 0,
-        tag: Tag::default(),
-        raw: Raw::No,
-        head: true,
-        seen: BTreeSet::new(),
-    };
+/// Many short texts in one allocation: a large site has hundreds of thousands.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    all: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn push(&mut self, text: &str) {
+        self.all.push_str(text);
+        self.ends.push(self.all.len());
+    }
+
+    fn shrink(&mut self) {
+        self.all.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.all[start..*end])
+    }
+}
+
+/// Reads a page, and writes it to `out`, minified if that is asked for. `rewrite` may give another
+/// address for one that it knows, such as an asset's fingerprinted one.
+pub(super) fn scan(html: &str, minify: bool, rewrite: impl Fn(&str) -> Option<String>, out: &mut String) -> Scan {
+    let mut reader =
+        Reader { html, minify, rewrite, scan: Scan::default(), out, copied: 0, tag: Tag::default(), raw: Raw::No, head: true };
     reader.read();
-    reader.text(html.len());
+    reader.scan.links.shrink();
+    reader.scan.ids.shrink();
     reader.scan
 }
 
@@ -79,13 +95,14 @@ struct Reader<'a, F> {
     minify: bool,
     rewrite: F,
     scan: Scan,
-    /// How much of the input has been written out or dropped.
+    out: &'a mut String,
+    /// How much of the input has been written out or dropped. What is kept as it is waits until
+    /// something is not, so that most of a page is written in a few long pieces.
     copied: usize,
     tag: Tag<'a>,
     raw: Raw,
     /// Before the body begins, white space between tags never renders.
     head: bool,
-    seen: BTreeSet<String>,
 }
 
 impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
@@ -93,21 +110,30 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
     /// a script within a comment within a script.
     fn read(&mut self) {
         let bytes = self.html.as_bytes();
-        let mut at = 0;
-        while let Some(found) = self.html[at..].find('<') {
+        // Where the text before the next tag begins, and where to look for that tag.
+        let both = |end| (end, end);
+        let (mut text, mut at) = (0, 0);
+        while let Some(found) = memchr(b'<', &bytes[at..]) {
             let start = at + found;
-            at = match bytes.get(start + 1) {
-                Some(byte) if byte.is_ascii_alphabetic() => self.start_tag(start),
-                Some(b'/') if bytes.get(start + 2).is_some_and(u8::is_ascii_alphabetic) => self.end_tag(start),
-                Some(b'!') if bytes[start..].starts_with(b"<!--") => self.comment(start),
-                Some(b'!' | b'?' | b'/') => {
-                    self.text(start);
-                    self.copy(self.after(start, ">"));
-                    self.copied
-                }
-                _ => start + 1,
+            let is_tag = match bytes.get(start + 1) {
+                Some(b'!' | b'?' | b'/') => true,
+                Some(byte) => byte.is_ascii_alphabetic(),
+                None => false,
+            };
+            if !is_tag {
+                at = start + 1;
+                continue;
+            }
+            self.text(text, start);
+            (text, at) = match bytes[start + 1] {
+                b'/' if bytes.get(start + 2).is_some_and(u8::is_ascii_alphabetic) => both(self.end_tag(start)),
+                b'!' if bytes[start..].starts_with(b"<!--") => both(self.comment(start)),
+                b'!' | b'?' | b'/' => both(self.after(start, ">")),
+                _ => self.start_tag(start),
             };
         }
+        self.text(text, bytes.len());
+        self.copy(bytes.len());
     }
 
     /// Just behind the next `end`, or the end of the page.
@@ -116,41 +142,38 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
     }
 
     fn comment(&mut self, start: usize) -> usize {
-        self.text(start);
         // `<!-->` and `<!--->` are comments too, and empty.
         let end = match self.html[start + 4..].strip_prefix('>').or_else(|| self.html[start + 4..].strip_prefix("->")) {
             Some(rest) => self.html.len() - rest.len(),
             None => self.after(start + 4, "-->"),
         };
         if self.minify && self.raw == Raw::No {
-            self.copied = end;
-        } else {
-            self.copy(end);
+            self.put("", start, end);
         }
         end
     }
 
     fn end_tag(&mut self, start: usize) -> usize {
-        let name = word(&self.html[start + 2..], b"/>");
-        self.text(start);
-        if ["script", "style", "pre", "textarea"].iter().any(|raw| name.eq_ignore_ascii_case(raw)) {
+        let name = word(&self.html[start + 2..], |byte| matches!(byte, b'/' | b'>'));
+        // Most names are shorter than any that means something here: `p`, `a`, `li`.
+        if name.len() > 2 && ["script", "style", "pre", "textarea"].iter().any(|raw| name.eq_ignore_ascii_case(raw)) {
             self.raw = Raw::No;
         }
-        let end = self.attributes(start + 2 + name.len(), false);
-        self.copy(end);
-        end
+        self.attributes(start + 2 + name.len(), false)
     }
 
-    fn start_tag(&mut self, start: usize) -> usize {
-        self.text(start);
-        let name = word(&self.html[start + 1..], b"/>");
+    /// Where the tag ends, and where the next one may begin.
+    fn start_tag(&mut self, start: usize) -> (usize, usize) {
+        let name = word(&self.html[start + 1..], |byte| matches!(byte, b'/' | b'>'));
         self.tag = Tag { name, ..Tag::default() };
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         if is("body") {
             self.head = false;
         }
         let end = self.attributes(start + 1 + name.len(), true);
-        self.copy(end);
+        if name.len() <= 2 {
+            return (end, end);
+        }
         if is("script") {
             self.raw = Raw::Script { runs: !self.tag.has_source && !self.tag.is_data };
         } else if is("style") {
@@ -159,8 +182,8 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
             self.raw = Raw::Spaces;
         }
         match OPAQUE.iter().find(|opaque| is(opaque)) {
-            Some(name) => self.opaque(end, name),
-            None => end,
+            Some(name) => (end, self.opaque(end, name)),
+            None => (end, end),
         }
     }
 
@@ -181,6 +204,9 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
     /// Reads attributes from `at` to just behind the tag's `>`.
     fn attributes(&mut self, mut at: usize, counts: bool) -> usize {
         let bytes = self.html.as_bytes();
+        if bytes.get(at) == Some(&b'>') {
+            return at + 1;
+        }
         loop {
             at += bytes[at..].iter().take_while(|byte| is_space(**byte) || **byte == b'/').count();
             match bytes.get(at) {
@@ -190,7 +216,8 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
             }
             // An equals sign may begin a name, and nowhere else stand in it.
             let first = usize::from(bytes[at] == b'=');
-            let name = &self.html[at..at + first + word(&self.html[at + first..], b"/>=").len()];
+            let length = word(&self.html[at + first..], |byte| matches!(byte, b'/' | b'>' | b'=')).len();
+            let name = &self.html[at..at + first + length];
             at += name.len();
             let blank = bytes[at..].iter().take_while(|byte| is_space(**byte)).count();
             if counts {
@@ -203,11 +230,11 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
             at += bytes[at..].iter().take_while(|byte| is_space(**byte)).count();
             let (start, end, next) = match bytes.get(at) {
                 Some(quote @ (b'"' | b'\'')) => {
-                    let length = bytes[at + 1..].iter().position(|byte| byte == quote).unwrap_or(bytes.len() - at - 1);
+                    let length = memchr(*quote, &bytes[at + 1..]).unwrap_or(bytes.len() - at - 1);
                     (at + 1, at + 1 + length, (at + 2 + length).min(bytes.len()))
                 }
                 _ => {
-                    let length = word(&self.html[at..], b">").len();
+                    let length = word(&self.html[at..], |byte| byte == b'>').len();
                     (at, at + length, at + length)
                 }
             };
@@ -220,15 +247,22 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
 
     /// Writes out the input up to `end` as it is.
     fn copy(&mut self, end: usize) {
-        self.scan.html.push_str(&self.html[self.copied..end.max(self.copied)]);
-        self.copied = end.max(self.copied);
+        self.out.push_str(&self.html[self.copied..end]);
+        self.copied = end;
     }
 
-    /// Writes out the text between the last tag and `end`.
-    fn text(&mut self, end: usize) {
-        let text = &self.html[self.copied..end.max(self.copied)];
-        self.copied = end.max(self.copied);
+    /// Writes something in the place of the input from `start` to `end`.
+    fn put(&mut self, text: &str, start: usize, end: usize) {
+        self.copy(start);
+        self.out.push_str(text);
+        self.copied = end;
+    }
+
+    /// Reads the text between two tags.
+    fn text(&mut self, start: usize, end: usize) {
+        let text = &self.html[start..end];
         match self.raw {
+            Raw::No if self.minify && !text.is_empty() => self.fold(start, end),
             Raw::Script { runs: true } if !text.is_empty() => {
                 self.scan.scripts.insert(source_hash(text));
             }
@@ -237,16 +271,44 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
             }
             _ => {}
         }
-        if self.minify && self.raw == Raw::No {
-            collapse(text, self.head, &mut self.scan.html);
-        } else {
-            self.scan.html.push_str(text);
+    }
+
+    /// Makes every run of white space one character: a line break if it held one.
+    fn fold(&mut self, start: usize, end: usize) {
+        let bytes = self.html.as_bytes();
+        let mut at = start;
+        // White space is ASCII, so a byte of it is never part of another letter.
+        if is_space(bytes[at]) {
+            at = self.fold_run(start, start, end);
+        }
+        if is_folded(&bytes[at..end]) {
+            return;
+        }
+        while let Some(length) = bytes[at..end].iter().position(|byte| is_space(*byte)) {
+            at = self.fold_run(at + length, start, end);
         }
     }
 
+    /// Folds the run that begins at `from`, and returns where it ends.
+    fn fold_run(&mut self, from: usize, start: usize, end: usize) -> usize {
+        let bytes = self.html.as_bytes();
+        let length = bytes[from..end].iter().take_while(|byte| is_space(**byte)).count();
+        let run = &bytes[from..from + length];
+        let before = if from > self.copied { bytes.get(from - 1) } else { self.out.as_bytes().last() };
+        // After a comment that went, or between tags of the head, the run before this one is enough.
+        let alone = self.head && length == end - start;
+        if alone || before.is_some_and(|byte| is_space(*byte)) {
+            self.put("", from, from + length);
+        } else if !matches!(run, b" " | b"\n") {
+            self.put(if run.contains(&b'\n') { "\n" } else { " " }, from, from + length);
+        }
+        from + length
+    }
+
     fn attribute_name(&mut self, name: &str) {
-        let lower = name.len() > 2 && name.as_bytes()[..2].eq_ignore_ascii_case(b"on");
-        if lower || name.eq_ignore_ascii_case("style") {
+        let is_listener = name.len() > 2 && name.as_bytes()[..2].eq_ignore_ascii_case(b"on");
+        let is_blocked = is_listener || name.eq_ignore_ascii_case("style");
+        if is_blocked && !self.scan.blocked.contains(name) {
             self.scan.blocked.insert(name.to_ascii_lowercase());
         }
         if name.eq_ignore_ascii_case("src") {
@@ -259,7 +321,7 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
         let on = |others: &[&str]| others.iter().any(|other| self.tag.name.eq_ignore_ascii_case(other));
         let raw = &self.html[start..end];
         if is("id") || (is("name") && on(&["a"])) {
-            self.scan.ids.insert(decoded(raw).into_owned());
+            self.scan.ids.push(&decoded(raw));
         } else if is("type") && on(&["script"]) {
             let kind = raw.trim().to_ascii_lowercase();
             self.tag.is_data = !matches!(kind.as_str(), "" | "module" | "text/javascript" | "application/javascript");
@@ -278,12 +340,10 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
         let text = text.trim();
         match (self.rewrite)(text) {
             Some(address) => {
-                self.copy(start);
-                self.scan.html.push_str(&address);
-                self.copied = end;
-                self.note(&address);
+                self.put(&address, start, end);
+                self.scan.links.push(&address);
             }
-            None => self.note(text),
+            None => self.scan.links.push(text),
         }
     }
 
@@ -295,24 +355,15 @@ impl<'a, F: Fn(&str) -> Option<String>> Reader<'a, F> {
                 candidate.split_once(char::is_whitespace).map_or((candidate, ""), |(address, size)| (address, size.trim()));
             let address = (self.rewrite)(address).unwrap_or_else(|| address.to_owned());
             written.push(if size.is_empty() { address.clone() } else { format!("{address} {size}") });
-            self.note(&address);
+            self.scan.links.push(&address);
         }
-        self.copy(start);
-        self.scan.html.push_str(&written.join(", "));
-        self.copied = end;
-    }
-
-    fn note(&mut self, address: &str) {
-        if !self.seen.contains(address) {
-            self.seen.insert(address.to_owned());
-            self.scan.links.push(address.to_owned());
-        }
+        self.put(&written.join(", "), start, end);
     }
 }
 
-/// The beginning of a text up to white space or one of `ends`.
-fn word<'t>(text: &'t str, ends: &[u8]) -> &'t str {
-    let length = text.bytes().position(|byte| is_space(byte) || ends.contains(&byte)).unwrap_or(text.len());
+/// The beginning of a text up to white space or what `ends` it besides.
+fn word(text: &str, ends: impl Fn(u8) -> bool) -> &str {
+    let length = text.bytes().position(|byte| is_space(byte) || ends(byte)).unwrap_or(text.len());
     &text[..length]
 }
 
@@ -365,23 +416,12 @@ fn source_hash(text: &str) -> String {
     format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes())))
 }
 
-/// Writes `text` with every run of white space as one character: a line break if it held one.
-fn collapse(text: &str, in_head: bool, out: &mut String) {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        // White space is ASCII, so a byte of it is never part of another letter.
-        let start = bytes[at..].iter().position(|byte| is_space(*byte)).map_or(bytes.len(), |length| at + length);
-        out.push_str(&text[at..start]);
-        let end = bytes[start..].iter().position(|byte| !is_space(*byte)).map_or(bytes.len(), |length| start + length);
-        let run = &bytes[start..end];
-        at = end;
-        // After a comment that went, or between tags of the head, the run before this one is enough.
-        let alone = in_head && run.len() == bytes.len();
-        if !run.is_empty() && !alone && !out.as_bytes().last().is_some_and(|byte| is_space(*byte)) {
-            out.push(if run.contains(&b'\n') { '\n' } else { ' ' });
-        }
-    }
+/// Whether every run of white space surely is one space or one line break. Looks at all of it whatever
+/// it finds, since the processor then looks at many bytes at once.
+fn is_folded(bytes: &[u8]) -> bool {
+    let pairs = bytes.iter().zip(bytes.iter().skip(1)).fold(false, |found, (a, b)| found | ((*a <= b' ') & (*b <= b' ')));
+    let others = bytes.iter().fold(false, |found, byte| found | ((*byte < b' ') & (*byte != b'\n')));
+    !pairs && !others
 }
 
 /// White space as HTML has it: not the no-break space, which people write because it renders.
@@ -393,8 +433,10 @@ fn is_space(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn scanned(html: &str) -> Scan {
-        scan(html, true, |_| None)
+    fn scanned(html: &str, minify: bool) -> (String, Scan) {
+        let mut out = String::new();
+        let scan = scan(html, minify, |address| (address == "/assets/a.png").then(|| "/assets/a.1234.png".to_owned()), &mut out);
+        (out, scan)
     }
 
     #[test]
@@ -412,7 +454,7 @@ mod tests {
             "<p/ >",
             "",
         ] {
-            assert_eq!(scan(html, false, |_| None).html, html);
+            assert_eq!(scanned(html, false).0, html);
         }
     }
 
@@ -420,29 +462,28 @@ mod tests {
     fn white_space_shrinks_but_never_goes_from_the_body() {
         let html = "<!doctype html>\n<html>\n  <head>\n  <title> A  b </title>\n </head>\n<body>\n  <p>one   <b>two</b>  three<!-- x --> four</p>\n\n  <pre>  a\n\n  b</pre>  <i>x</i>\u{a0}\n</body>";
         assert_eq!(
-            scanned(html).html,
+            scanned(html, true).0,
             "<!doctype html><html><head><title> A b </title></head><body>\n<p>one <b>two</b> three four</p>\n<pre>  a\n\n  b</pre> <i>x</i>\u{a0}\n</body>"
         );
     }
 
     #[test]
     fn links_ids_and_hashes_are_found() {
-        let scan = scanned(
+        let (_, scan) = scanned(
             "<link rel=stylesheet href=/a.css><a name=old id='new' href=' /x?a=1&amp;b=2#y '>x</a><img src=i.png srcset='i.png 1x, /j.png 2x'>\
              <form action=/f><script>one</script><script type=application/ld+json>{}</script><script src=/s.js></script><style>p{}</style><p style='x' onclick=y>",
+            true,
         );
-        assert_eq!(scan.links, ["/a.css", "/x?a=1&b=2#y", "i.png", "/j.png", "/f", "/s.js"]);
-        assert_eq!(scan.ids.iter().collect::<Vec<_>>(), ["new", "old"]);
+        assert_eq!(scan.links.iter().collect::<Vec<_>>(), ["/a.css", "/x?a=1&b=2#y", "i.png", "i.png", "/j.png", "/f", "/s.js"]);
+        assert_eq!(scan.ids.iter().collect::<Vec<_>>(), ["old", "new"]);
         assert_eq!((scan.scripts.len(), scan.styles.len()), (1, 1), "data and files need no hash");
         assert_eq!(scan.blocked.iter().collect::<Vec<_>>(), ["onclick", "style"]);
     }
 
     #[test]
     fn a_known_address_is_replaced() {
-        let scan = scan("<img src=\"/assets/a.png\" srcset=\"/assets/a.png 2x\" alt=''>", true, |address| {
-            (address == "/assets/a.png").then(|| "/assets/a.1234.png".to_owned())
-        });
-        assert_eq!(scan.html, "<img src=\"/assets/a.1234.png\" srcset=\"/assets/a.1234.png 2x\" alt=''>");
-        assert_eq!(scan.links, ["/assets/a.1234.png"]);
+        let (html, scan) = scanned("<img src=\"/assets/a.png\" srcset=\"/assets/a.png 2x\" alt=''>", true);
+        assert_eq!(html, "<img src=\"/assets/a.1234.png\" srcset=\"/assets/a.1234.png 2x\" alt=''>");
+        assert_eq!(scan.links.iter().collect::<Vec<_>>(), ["/assets/a.1234.png", "/assets/a.1234.png"]);
     }
 }

@@ -2,21 +2,29 @@
 
 use super::ASSETS;
 use super::asset::{self, Output};
-use crate::script::{self, ChunkOptions, Options};
+use crate::script::{self, ChunkOptions, Inputs, Last, Options};
 use crate::source::{Diagnostic, SourcePath, Sources};
 use std::collections::BTreeMap;
 
 pub(super) const EXTENSIONS: &[&str] = &["js", "mjs", "ts"];
+
+/// The last good result: what most saves in a preview leave as it is, and what takes most of a build.
+pub(super) type Memory = Last<Inputs, Vec<Output>>;
 
 /// Builds every script. `files` are all of them, with their names among the assets.
 pub(super) fn build(
     sources: &Sources,
     files: &[(SourcePath, String)],
     virtual_modules: &BTreeMap<String, String>,
+    memory: &Memory,
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<Output> {
     if files.is_empty() {
         return Vec::new();
+    }
+    let inputs = Inputs::of(sources, virtual_modules);
+    if let Some(outputs) = memory.get(&inputs) {
+        return outputs;
     }
     let options = Options { virtual_modules, externals: &[] };
     let all: Vec<SourcePath> = files.iter().map(|(path, _)| path.clone()).collect();
@@ -24,7 +32,11 @@ pub(super) fn build(
         .and_then(|graph| script::graph(sources, &graph.roots(), &options))
         .and_then(|graph| script::chunks(&graph, &ChunkOptions { minify: true }));
     match chunks {
-        Ok(chunks) => chunks.into_iter().map(output).collect(),
+        Ok(chunks) => {
+            let outputs: Vec<Output> = chunks.into_iter().map(output).collect();
+            memory.keep(inputs, outputs.clone());
+            outputs
+        }
         Err(found) => {
             problems.extend(found);
             Vec::new()

@@ -1,13 +1,17 @@
 //! Every address in every page leads somewhere: asked of whoever decides addresses at the edge.
 
+use super::html::Texts;
 use super::page::Page;
 use super::template::TEMPLATES;
 use super::{Built, Options, markdown};
 use crate::release::{Class, headers};
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near, sort};
+use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 /// How often one address may lead to another before we call it a loop.
@@ -16,8 +20,8 @@ const MAX_REDIRECTS: usize = 5;
 /// A page with what it links to.
 pub(super) struct Linked {
     pub(super) page: Arc<Page>,
-    pub(super) links: Vec<String>,
-    pub(super) ids: BTreeSet<String>,
+    pub(super) links: Texts,
+    pub(super) ids: Texts,
 }
 
 /// What a distribution answers to a path.
@@ -45,75 +49,103 @@ pub fn check_links<'a>(
 ) -> Vec<Diagnostic> {
     let objects: BTreeMap<&str, &crate::release::Object> =
         built.objects.iter().map(|object| (object.key.as_str(), object)).collect();
-    let ids: BTreeMap<&str, &BTreeSet<String>> =
-        built.linked.iter().map(|linked| (linked.page.key.as_str(), &linked.ids)).collect();
+    let pages: BTreeMap<&str, &Texts> = built.linked.iter().map(|linked| (linked.page.key.as_str(), &linked.ids)).collect();
+    let base = options.base_url.as_deref();
 
     // A site links to few addresses many times, and asking costs an emulated function call: ask once.
-    let base = options.base_url.as_deref();
-    let per_page: Vec<Vec<(&str, Address)>> = built
+    let share = built.linked.len().div_ceil(rayon::current_num_threads() * 8).max(1);
+    let shares: Vec<Vec<Path<'_>>> = built
         .linked
-        .par_iter()
+        .par_chunks(share)
         .map(|linked| {
-            linked.links.iter().filter_map(|link| Some((link.as_str(), address(link, &linked.page.url, base)?))).collect()
+            let addresses =
+                linked.iter().flat_map(|linked| linked.links.iter().filter_map(|link| address(link, &linked.page.url, base)));
+            distinct(addresses.map(|address| Path::new(address.path)).collect())
         })
         .collect();
-    let is_ours = |path: &str| !options.elsewhere.iter().any(|pattern| headers::matches(pattern, path));
-    let mut paths: Vec<&str> = per_page.iter().flatten().map(|(_, address)| &*address.path).filter(|path| is_ours(path)).collect();
-    paths.par_sort_unstable();
-    paths.dedup();
+    let paths = distinct(shares.into_iter().flatten().collect());
     let share = paths.len().div_ceil(rayon::current_num_threads()).max(64);
-    let answers: BTreeMap<&str, Answer> = paths
+    let answers: Vec<Option<Answer<'_>>> = paths
         .par_chunks(share)
         .flat_map_iter(|paths| {
             let mut resolve = resolver();
-            paths.iter().map(|path| (*path, follow(path, &mut resolve, |key| objects.contains_key(key)))).collect::<Vec<_>>()
+            let answers = paths.iter().map(|path| {
+                let is_ours = !options.elsewhere.iter().any(|pattern| headers::matches(pattern, &path.text));
+                is_ours.then(|| follow(&path.text, &mut resolve, &objects, &pages))
+            });
+            answers.collect::<Vec<_>>()
         })
         .collect();
 
     let mut problems: Vec<Diagnostic> = built
         .linked
         .par_iter()
-        .zip(&per_page)
-        .flat_map_iter(|(linked, addresses)| {
-            addresses.iter().filter_map(|(link, address)| {
-                let answer = answers.get(&*address.path)?;
-                let complaint = judge(answer, address, &objects, &ids)?;
-                Some((&linked.page, *link, complaint))
-            })
+        .flat_map_iter(|linked| {
+            let complaints = linked.links.iter().filter_map(|link| {
+                let address = address(link, &linked.page.url, base)?;
+                let at = paths.binary_search(&Path::new(Cow::Borrowed(&address.path))).ok()?;
+                Some((link, judge(answers.get(at)?.as_ref()?, &address, &objects)?))
+            });
+            // A link that a page has twice is complained of at all its places at once.
+            let complaints: BTreeMap<&str, Diagnostic> = complaints.collect();
+            complaints.into_iter().flat_map(move |(link, complaint)| place(&complaint, link, &linked.page, sources))
         })
-        .flat_map_iter(|(page, link, complaint)| place(&complaint, link, page, sources))
         .collect();
     sort(&mut problems);
     problems
 }
 
+/// A path, to be found among many. Most comparisons are of two numbers.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Path<'a> {
+    hash: u64,
+    text: Cow<'a, str>,
+}
+
+impl<'a> Path<'a> {
+    fn new(text: Cow<'a, str>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self { hash: hasher.finish(), text }
+    }
+}
+
+fn distinct(mut paths: Vec<Path<'_>>) -> Vec<Path<'_>> {
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
 /// An address of this site.
-struct Address {
+struct Address<'a> {
     /// Raw, with a query string where there is one.
-    path: Box<str>,
-    fragment: Box<str>,
+    path: Cow<'a, str>,
+    fragment: &'a str,
 }
 
 /// Reads an address as a browser on the page at `from` would; nothing for those of other sites.
-fn address(link: &str, from: &str, base: Option<&str>) -> Option<Address> {
+fn address<'a>(link: &'a str, from: &'a str, base: Option<&str>) -> Option<Address<'a>> {
     let link = match base.and_then(|base| link.strip_prefix(base)) {
         Some("") => "/",
         Some(rest) if rest.starts_with(['/', '?', '#']) => rest,
         _ => link,
     };
     let (link, fragment) = link.split_once('#').unwrap_or((link, ""));
-    let first = link.split(['/', '?']).next().unwrap_or_default();
-    if first.contains(':') || link.starts_with("//") {
+    let has_scheme = || link.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
+    if link.starts_with("//") || (!link.starts_with('/') && has_scheme()) {
         return None;
     }
-    let (path, query) = link.split_once('?').map_or((link, String::new()), |(path, query)| (path, format!("?{query}")));
+    let (path, query) = link.find('?').map_or((link, ""), |at| link.split_at(at));
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let path = match path {
-        "" => from.to_owned(),
-        path if path.starts_with('/') => normal(path),
-        path => normal(&format!("{folder}/{path}")),
+        "" => Cow::Borrowed(from),
+        // Most addresses are what they are already.
+        path if path.starts_with('/') && !path.contains("/.") => return Some(Address { path: Cow::Borrowed(link), fragment }),
+        path if path.starts_with('/') => normal(path).into(),
+        path => normal(&format!("{folder}/{path}")).into(),
     };
-    Some(Address { path: (path + &query).into(), fragment: fragment.into() })
+    let path = if query.is_empty() { path } else { (path.into_owned() + query).into() };
+    Some(Address { path, fragment })
 }
 
 /// Without dot segments, as browsers send it.
@@ -135,23 +167,37 @@ fn normal(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-enum Answer {
-    Key { key: String, redirected: Option<String> },
+enum Answer<'a> {
+    /// With an object; where it is a page, with what can be linked to in it, in order.
+    Key {
+        ids: Option<Vec<&'a str>>,
+        redirected: Option<String>,
+    },
     Missing(String),
     Other(String),
 }
 
-fn follow(path: &str, resolve: &mut Resolve<'_>, exists: impl Fn(&str) -> bool) -> Answer {
+fn follow<'a>(
+    path: &str,
+    resolve: &mut Resolve<'_>,
+    objects: &BTreeMap<&str, &crate::release::Object>,
+    pages: &BTreeMap<&str, &'a Texts>,
+) -> Answer<'a> {
     let mut at = path.to_owned();
     for _ in 0..MAX_REDIRECTS {
         match resolve(&at) {
-            Target::Key(key) if exists(&key) => {
+            Target::Key(key) if objects.contains_key(key.as_str()) => {
                 let redirected = (at != path).then_some(at);
-                return Answer::Key { key, redirected };
+                let ids = pages.get(key.as_str()).map(|ids| {
+                    let mut ids: Vec<&str> = ids.iter().collect();
+                    ids.sort_unstable();
+                    ids
+                });
+                return Answer::Key { ids, redirected };
             }
             Target::Key(key) => return Answer::Missing(key),
             Target::Redirect(to) => match address(&to, &at, None) {
-                Some(address) => at = address.path.into(),
+                Some(address) => at = address.path.into_owned(),
                 None => return Answer::Other(format!("redirects to `{to}`, which is another site")),
             },
             Target::Response(status) => return Answer::Other(format!("is answered with {status} by the function")),
@@ -162,23 +208,17 @@ fn follow(path: &str, resolve: &mut Resolve<'_>, exists: impl Fn(&str) -> bool) 
 }
 
 /// What is wrong with an address, given what is there.
-fn judge(
-    answer: &Answer,
-    address: &Address,
-    objects: &BTreeMap<&str, &crate::release::Object>,
-    ids: &BTreeMap<&str, &BTreeSet<String>>,
-) -> Option<Diagnostic> {
+fn judge(answer: &Answer<'_>, address: &Address<'_>, objects: &BTreeMap<&str, &crate::release::Object>) -> Option<Diagnostic> {
     match answer {
-        Answer::Key { key, redirected } => {
-            let fragment = percent_decode_str(&address.fragment).decode_utf8_lossy();
+        Answer::Key { ids, redirected } => {
+            let fragment = percent_decode_str(address.fragment).decode_utf8_lossy();
             // A text fragment (`#:~:text=`) is no id, and `#top` is the page itself.
             let names_an_id = !fragment.is_empty() && fragment != "top" && !fragment.starts_with(":~:");
             if names_an_id
-                && let Some(ids) = ids.get(key.as_str())
-                && !ids.contains(&*fragment)
+                && let Some(ids) = ids
+                && ids.binary_search(&&*fragment).is_err()
             {
-                let hint = near(&fragment, ids.iter().map(String::as_str))
-                    .map(|name| format!("an id with a similar name exists: `#{name}`"));
+                let hint = near(&fragment, ids.iter().copied()).map(|name| format!("an id with a similar name exists: `#{name}`"));
                 return Some(
                     Diagnostic::error("broken-fragment", format!("`{}` has no `#{fragment}`", address.path)).maybe_hint(hint),
                 );
@@ -209,8 +249,7 @@ fn page_url(key: &str) -> String {
 
 /// Says a complaint at every place where the link is written.
 fn place(complaint: &Diagnostic, link: &str, page: &Page, sources: &Sources) -> Vec<Diagnostic> {
-    let text = sources.text(page.path.as_str()).unwrap_or_default();
-    let body = text.get(page.body..).unwrap_or_default();
+    let body = page.text();
     let mut places: Vec<(SourcePath, Span)> =
         markdown::find_links(body, link).into_iter().map(|span| (page.path.clone(), span.shift(page.body))).collect();
     if places.is_empty() {
@@ -231,15 +270,15 @@ fn place(complaint: &Diagnostic, link: &str, page: &Page, sources: &Sources) -> 
 
 /// Where a text is written: in the page, or else in the templates.
 pub(super) fn written(text: &str, page: &Page, sources: &Sources) -> Vec<(SourcePath, Span)> {
-    let find = |path: &SourcePath| -> Vec<(SourcePath, Span)> {
-        let source = sources.text(path.as_str()).unwrap_or_default();
-        source.match_indices(text).map(|(at, _)| (path.clone(), Span::new(at, at + text.len()))).collect()
+    let finder = memmem::Finder::new(text);
+    let find = |path: &SourcePath, source: &[u8]| -> Vec<(SourcePath, Span)> {
+        finder.find_iter(source).map(|at| (path.clone(), Span::new(at, at + text.len()))).collect()
     };
-    let found = find(&page.path);
+    let found = find(&page.path, page.source().as_bytes());
     if !found.is_empty() {
         return found;
     }
-    sources.under(TEMPLATES).flat_map(|(path, _)| find(path)).collect()
+    sources.under(TEMPLATES).flat_map(|(path, source)| find(path, source)).collect()
 }
 
 #[cfg(test)]
@@ -272,6 +311,6 @@ mod tests {
     #[test]
     fn a_loop_of_redirects_ends() {
         let mut resolve: Resolve<'_> = Box::new(|path| Target::Redirect(if path == "/a" { "/b".into() } else { "/a".into() }));
-        assert!(matches!(follow("/a", &mut resolve, |_| true), Answer::Other(_)));
+        assert!(matches!(follow("/a", &mut resolve, &BTreeMap::new(), &BTreeMap::new()), Answer::Other(_)));
     }
 }

@@ -4,7 +4,8 @@
 use super::highlight::Highlighter;
 use crate::source::Span;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 
 /// One entry of a table of contents.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
@@ -22,8 +23,6 @@ pub(super) struct Entry {
 pub(super) struct Rendered {
     pub(super) html: String,
     pub(super) toc: Vec<Entry>,
-    /// The text of the first heading of level 1.
-    pub(super) title: Option<String>,
     /// Destinations that `page_url` knew nothing of.
     pub(super) unknown: Vec<String>,
 }
@@ -39,23 +38,20 @@ fn options() -> Options {
 /// Renders a body. `page_url` answers for links to other sources (`../prices.md`).
 pub(super) fn render(body: &str, highlighter: &Highlighter, page_url: impl Fn(&str) -> Option<String>) -> Rendered {
     let mut walk = Walk {
+        parser: Parser::new_ext(body, options()),
         highlighter,
         page_url,
-        rendered: Rendered::default(),
+        unknown: Vec::new(),
         headings: Vec::new(),
         ids: BTreeMap::new(),
         notes: Notes::default(),
+        waiting: VecDeque::new(),
     };
-    let mut parser = Parser::new_ext(body, options());
-    let mut events = Vec::with_capacity(body.len() / 16);
-    walk.events(&mut parser, None, &mut events);
-    walk.footnotes(&mut events);
-    let Walk { mut rendered, headings, .. } = walk;
-    rendered.html.reserve(body.len() * 3 / 2);
-    html::push_html(&mut rendered.html, events.into_iter());
-    rendered.title = headings.iter().find(|heading| heading.level == 1).map(|heading| heading.title.clone());
-    rendered.toc = nest(headings);
-    rendered
+    let mut html = String::with_capacity(body.len() * 2);
+    html::push_html(&mut html, Until { walk: &mut walk, end: None });
+    walk.footnotes(&mut html);
+    let Walk { unknown, headings, .. } = walk;
+    Rendered { html, toc: nest(headings), unknown }
 }
 
 /// Where in a body a link or an image with this destination stands: read again only to complain.
@@ -72,14 +68,31 @@ pub(super) fn find_links(body: &str, destination: &str) -> Vec<Span> {
     found.collect()
 }
 
-struct Walk<'h, F> {
+struct Walk<'a, 'h, F> {
+    parser: Parser<'a>,
     highlighter: &'h Highlighter,
     page_url: F,
-    rendered: Rendered,
+    unknown: Vec<String>,
     headings: Vec<Entry>,
     /// How often each id was asked for.
     ids: BTreeMap<String, usize>,
     notes: Notes,
+    /// Of a heading that has been read: it begins with its id, which its end decides.
+    waiting: VecDeque<Event<'a>>,
+}
+
+/// The events of a walk up to an end: what is to be rendered, one by one, so that no page's are held at once.
+struct Until<'w, 'a, 'h, F> {
+    walk: &'w mut Walk<'a, 'h, F>,
+    end: Option<TagEnd>,
+}
+
+impl<'a, F: Fn(&str) -> Option<String>> Iterator for Until<'_, 'a, '_, F> {
+    type Item = Event<'a>;
+
+    fn next(&mut self) -> Option<Event<'a>> {
+        self.walk.next(self.end)
+    }
 }
 
 #[derive(Default)]
@@ -101,52 +114,53 @@ impl Notes {
     }
 }
 
-impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
-    /// Takes events until `end`, and writes what is to be rendered.
-    fn events<'a>(&mut self, parser: &mut Parser<'a>, end: Option<TagEnd>, out: &mut Vec<Event<'a>>) {
-        while let Some(event) = parser.next() {
-            match event {
-                Event::End(tag) if Some(tag) == end => return,
-                Event::Start(Tag::Heading { level, id, classes, attrs: _ }) => {
-                    let mut inner = Vec::new();
-                    self.events(parser, Some(TagEnd::Heading(level)), &mut inner);
-                    self.heading(level, id, &classes, inner, out);
-                }
+impl<'a, F: Fn(&str) -> Option<String>> Walk<'a, '_, F> {
+    /// The next event to be rendered before `end`.
+    fn next(&mut self, end: Option<TagEnd>) -> Option<Event<'a>> {
+        if let Some(event) = self.waiting.pop_front() {
+            return Some(event);
+        }
+        loop {
+            return Some(match self.parser.next()? {
+                Event::End(tag) if Some(tag) == end => return None,
+                Event::Start(Tag::Heading { level, id, classes, attrs: _ }) => self.heading(level, id, &classes),
                 Event::Start(Tag::CodeBlock(kind)) => {
-                    let code = text_until_end(parser, TagEnd::CodeBlock);
+                    let code = text_until_end(&mut self.parser, TagEnd::CodeBlock);
                     let language = match &kind {
                         CodeBlockKind::Fenced(info) => info.split([' ', ',', '{']).next().unwrap_or_default(),
                         CodeBlockKind::Indented => "",
                     };
-                    out.push(Event::Html(self.highlighter.block(&code, language).into()));
+                    Event::Html(self.highlighter.block(&code, language).into())
                 }
                 Event::Start(Tag::FootnoteDefinition(name)) => {
-                    let mut inner = Vec::new();
-                    self.events(parser, Some(TagEnd::FootnoteDefinition), &mut inner);
                     let mut body = String::new();
-                    html::push_html(&mut body, inner.into_iter());
+                    html::push_html(&mut body, Until { walk: self, end: Some(TagEnd::FootnoteDefinition) });
                     self.notes.bodies.insert(name.to_string(), body);
+                    continue;
                 }
                 Event::FootnoteReference(name) => {
                     let number = self.notes.number(&name);
-                    out.push(Event::InlineHtml(
+                    Event::InlineHtml(
                         format!(
                             "<sup class=\"footnote-reference\" id=\"fnref-{number}\"><a href=\"#fn-{number}\">{number}</a></sup>"
                         )
                         .into(),
-                    ));
+                    )
                 }
                 Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
                     let dest_url = self.destination(dest_url);
-                    out.push(Event::Start(Tag::Link { link_type, dest_url, title, id }));
+                    Event::Start(Tag::Link { link_type, dest_url, title, id })
                 }
-                other => out.push(other),
-            }
+                other => other,
+            });
         }
     }
 
     /// A link to a Markdown file is a link to its page.
-    fn destination<'a>(&mut self, destination: CowStr<'a>) -> CowStr<'a> {
+    fn destination(&mut self, destination: CowStr<'a>) -> CowStr<'a> {
+        if !destination.contains(".md") {
+            return destination;
+        }
         let (path, rest) = destination.find(['#', '?']).map_or((&*destination, ""), |at| destination.split_at(at));
         if !path.ends_with(".md") || path.contains("://") {
             return destination;
@@ -154,20 +168,18 @@ impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
         match (self.page_url)(path) {
             Some(url) => format!("{url}{rest}").into(),
             None => {
-                self.rendered.unknown.push(destination.to_string());
+                self.unknown.push(destination.to_string());
                 destination
             }
         }
     }
 
-    fn heading<'a>(
-        &mut self,
-        level: HeadingLevel,
-        id: Option<CowStr<'a>>,
-        classes: &[CowStr<'a>],
-        inner: Vec<Event<'a>>,
-        out: &mut Vec<Event<'a>>,
-    ) {
+    /// Reads a heading to its end; what follows its start tag waits.
+    fn heading(&mut self, level: HeadingLevel, id: Option<CowStr<'a>>, classes: &[CowStr<'a>]) -> Event<'a> {
+        let mut inner = VecDeque::new();
+        while let Some(event) = self.next(Some(TagEnd::Heading(level))) {
+            inner.push_back(event);
+        }
         let title = plain_text(&inner);
         let wanted = id.map_or_else(|| slug(&title), |id| id.to_string());
         let id = self.unique(wanted);
@@ -175,17 +187,18 @@ impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
             [] => String::new(),
             classes => format!(" class=\"{}\"", escape(&classes.join(" "))),
         };
-        out.push(Event::InlineHtml(format!("<{level} id=\"{}\"{class}>", escape(&id)).into()));
-        out.extend(inner);
+        let name = level.to_string();
+        let start = ["<", &name, " id=\"", &escape(&id), "\"", &class, ">"].concat();
         // The title of the page itself needs no link to itself.
         if level != HeadingLevel::H1 {
-            let label = escape(&title);
-            out.push(Event::InlineHtml(
-                format!(" <a class=\"anchor\" href=\"#{}\" aria-label=\"Link to “{label}”\">#</a>", escape(&id)).into(),
-            ));
+            let (id, label) = (escape(&id), escape(&title));
+            let anchor = [" <a class=\"anchor\" href=\"#", &id, "\" aria-label=\"Link to “", &label, "”\">#</a>"].concat();
+            inner.push_back(Event::InlineHtml(anchor.into()));
         }
-        out.push(Event::InlineHtml(format!("</{level}>\n").into()));
+        inner.push_back(Event::InlineHtml(["</", &name, ">\n"].concat().into()));
+        self.waiting = inner;
         self.headings.push(Entry { level: level as u8, id, title, children: Vec::new() });
+        Event::InlineHtml(start.into())
     }
 
     fn unique(&mut self, wanted: String) -> String {
@@ -205,11 +218,11 @@ impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
         }
     }
 
-    fn footnotes<'a>(&mut self, out: &mut Vec<Event<'a>>) {
+    fn footnotes(&self, html: &mut String) {
         if self.notes.order.is_empty() {
             return;
         }
-        let mut section = String::from("<section class=\"footnotes\" aria-label=\"Footnotes\"><ol>\n");
+        html.push_str("<section class=\"footnotes\" aria-label=\"Footnotes\"><ol>\n");
         for (at, name) in self.notes.order.iter().enumerate() {
             let number = at + 1;
             let body = self.notes.bodies.get(name).map_or("", String::as_str);
@@ -219,10 +232,9 @@ impl<F: Fn(&str) -> Option<String>> Walk<'_, F> {
                 Some(start) => format!("{start}{back}</p>"),
                 None => format!("{body}{back}"),
             };
-            section.push_str(&format!("<li id=\"fn-{number}\">{body}</li>\n"));
+            html.push_str(&format!("<li id=\"fn-{number}\">{body}</li>\n"));
         }
-        section.push_str("</ol></section>\n");
-        out.push(Event::Html(section.into()));
+        html.push_str("</ol></section>\n");
     }
 }
 
@@ -238,7 +250,7 @@ fn text_until_end(parser: &mut Parser<'_>, end: TagEnd) -> String {
     text
 }
 
-fn plain_text(events: &[Event<'_>]) -> String {
+fn plain_text(events: &VecDeque<Event<'_>>) -> String {
     let mut text = String::new();
     for event in events {
         match event {
@@ -265,8 +277,21 @@ pub(super) fn slug(text: &str) -> String {
     if slug.is_empty() { "section".to_owned() } else { slug }
 }
 
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    let special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>' | b'"');
+    let Some(first) = text.bytes().position(|byte| special(&byte)) else { return Cow::Borrowed(text) };
+    let mut escaped = String::with_capacity(text.len() + 16);
+    escaped.push_str(&text[..first]);
+    for c in text[first..].chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// A flat list of headings as a tree: each under the last one before it of a lower level.
@@ -298,14 +323,14 @@ mod tests {
     use super::*;
 
     fn rendered(body: &str) -> Rendered {
-        render(body, &Highlighter::new(), |path| (path == "../prices.md").then(|| "/prices/".to_owned()))
+        render(body, &Highlighter::new(None), |path| (path == "../prices.md").then(|| "/prices/".to_owned()))
     }
 
     #[test]
     fn headings_get_ids_that_never_clash() {
         let rendered = rendered("# The Title\n## A & B\n## A b\n### Ünï `code`\n## Set {#a-b-1 .big}\n## A b\n## ---\n");
         let ids = |entries: &[Entry]| entries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>();
-        assert_eq!(rendered.title.as_deref(), Some("The Title"));
+        assert_eq!(rendered.toc[0].title, "The Title");
         let under = &rendered.toc[0].children;
         assert_eq!(ids(under), ["a-b", "a-b-1", "a-b-1-1", "a-b-2", "section"]);
         assert_eq!(ids(&under[1].children), ["ünï-code"]);

@@ -21,11 +21,11 @@ mod markdown;
 mod page;
 mod template;
 
-pub use highlight::Highlighter;
 pub use link::{Resolve, Target, check_links};
 
 use crate::release::{Cache, Class, Key, Object};
 use crate::source::{Diagnostic, SourcePath, Sources, Span, Table, near, sort};
+use highlight::Highlighter;
 use html::Scan;
 use minijinja::Value;
 use page::{Page, View};
@@ -73,9 +73,21 @@ impl Default for Options {
 /// What is kept from one build to the next, so that the next is faster. Never changes what is built.
 pub struct Memory {
     /// Coloured code.
-    pub highlighter: Arc<Highlighter>,
+    highlighter: Arc<Highlighter>,
     /// Packed images.
-    pub images: Box<dyn Cache>,
+    images: Arc<dyn Cache>,
+    scripts: javascript::Memory,
+}
+
+impl Memory {
+    /// One that remembers nothing yet but what the cache has: images and coloured code.
+    pub fn new(cache: Arc<dyn Cache>) -> Self {
+        Self {
+            highlighter: Arc::new(Highlighter::new(Some(Arc::clone(&cache)))),
+            images: cache,
+            scripts: javascript::Memory::default(),
+        }
+    }
 }
 
 /// A built site. Where there is an error among the diagnostics, it is not to be published.
@@ -102,7 +114,6 @@ pub struct Built {
 
 /// What rendering a page may ask for besides the page.
 struct Shared {
-    sources: Sources,
     highlighter: Arc<Highlighter>,
     /// From a page's source to its address.
     urls: BTreeMap<String, String>,
@@ -128,13 +139,12 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
     }
     pages.sort_by(|a, b| order(a).cmp(&order(b)));
 
-    let assets = asset::build(sources, &options.virtual_modules, memory.images.as_ref(), &mut problems);
+    let assets = asset::build(sources, &options.virtual_modules, memory, &mut problems);
     let shared = Arc::new(Shared {
-        sources: sources.clone(),
         highlighter: Arc::clone(&memory.highlighter),
         urls: pages.iter().map(|page| (page.path.as_str().to_owned(), page.url.clone())).collect(),
     });
-    let rendered = render(&pages, &shared, &assets, options, &mut problems);
+    let rendered = render(&pages, &shared, &assets, sources, options, &mut problems);
 
     let mut keys = Keys::default();
     for (page, made) in pages.iter().zip(rendered) {
@@ -230,6 +240,7 @@ fn render(
     pages: &[Arc<Page>],
     shared: &Arc<Shared>,
     assets: &asset::Assets,
+    sources: &Sources,
     options: &Options,
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<Option<Made>> {
@@ -241,14 +252,13 @@ fn render(
         assets: Arc::clone(&by_name),
         parts: assets.parts.clone(),
     };
-    let sources = &shared.sources;
     let before = problems.len();
     let environment = template::environment(sources, globals, problems);
     // An unknown asset is a consequence where the asset could not be built; one complaint is enough.
     let can_render = problems.len() == before && !problems.iter().any(|problem| problem.is_error() && is_asset(problem));
     let results: Vec<(Option<Made>, Vec<Diagnostic>)> = pages
         .par_iter()
-        .map(|page| {
+        .map_init(String::new, |finished, page| {
             let rendered = page::render(page, shared);
             let mut problems = page::unknown_links(&rendered.unknown, page, shared);
             if !can_render {
@@ -257,10 +267,10 @@ fn render(
             let view = View::current(page, shared, rendered);
             match fill(page, &view, &environment, sources) {
                 Ok(html) => {
-                    let mut scan = html::scan(&html, options.minify, |address| fingerprinted(address, &by_name));
+                    finished.clear();
+                    let scan = html::scan(&html, options.minify, |address| fingerprinted(address, &by_name), finished);
                     problems.extend(blocked(&scan, page, sources));
-                    // Made here, so that no page is held twice at any time.
-                    let object = Object::new(page.key.clone(), std::mem::take(&mut scan.html).into_bytes(), Class::Page);
+                    let object = Object::new(page.key.clone(), finished.as_bytes(), Class::Page);
                     (Some((object, scan)), problems)
                 }
                 Err(problem) => {
@@ -280,8 +290,9 @@ fn render(
 
 /// `/assets/img/a.png`, as a page may write it, is the asset under its real name.
 fn fingerprinted(address: &str, assets: &BTreeMap<String, asset::Asset>) -> Option<String> {
+    let address = address.strip_prefix("/assets/")?;
     let (path, rest) = address.find(['#', '?']).map_or((address, ""), |at| address.split_at(at));
-    let name = percent_encoding::percent_decode_str(path.strip_prefix("/assets/")?).decode_utf8().ok()?;
+    let name = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
     assets.get(&*name).map(|asset| format!("{}{rest}", asset.url))
 }
 
@@ -328,20 +339,23 @@ fn blocked(scan: &Scan, page: &Page, sources: &Sources) -> Vec<Diagnostic> {
 /// Which source makes which key; two that make the same are a mistake.
 #[derive(Default)]
 struct Keys {
-    taken: BTreeMap<String, SourcePath>,
-    folded: BTreeMap<String, String>,
+    taken: BTreeMap<Key, SourcePath>,
+    /// In lower case, then as it is.
+    folded: BTreeMap<Key, Key>,
     folders: BTreeMap<String, SourcePath>,
 }
 
 impl Keys {
     fn claim(&mut self, key: &Key, source: &SourcePath, problems: &mut Vec<Diagnostic>) {
         let name = key.as_str();
+        let is_low = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        let folded = if is_low { key.clone() } else { Key::new(name.to_lowercase()) };
         let mut clash = |message: String, hint: &str| {
             problems.push(Diagnostic::error("same-key", message).at(source, Span::default()).hint(hint));
         };
         if let Some(other) = self.taken.get(name) {
             clash(format!("`{name}` is made by `{other}` too"), "rename one of them, or give the page a `slug`");
-        } else if let Some(other) = self.folded.get(&name.to_lowercase()) {
+        } else if let Some(other) = self.folded.get(&folded) {
             clash(
                 format!("`{name}` and `{other}` differ by case alone"),
                 "rename one of them: on macOS and Windows they are one file",
@@ -364,8 +378,8 @@ impl Keys {
             self.folders.insert(parent.to_owned(), source.clone());
             folder = parent;
         }
-        self.taken.entry(name.to_owned()).or_insert_with(|| source.clone());
-        self.folded.entry(name.to_lowercase()).or_insert_with(|| name.to_owned());
+        self.taken.entry(key.clone()).or_insert_with(|| source.clone());
+        self.folded.entry(folded).or_insert_with(|| key.clone());
     }
 }
 
@@ -385,7 +399,7 @@ fn redirects(pages: &[Arc<Page>], keys: &Keys, problems: &mut Vec<Diagnostic>) -
                 "{}index.html",
                 if object.is_empty() { String::new() } else { format!("{}/", object.trim_end_matches('/')) }
             );
-            if let Some(other) = keys.taken.get(object).or_else(|| keys.taken.get(&index)) {
+            if let Some(other) = keys.taken.get(object).or_else(|| keys.taken.get(index.as_str())) {
                 problems
                     .push(complaint(format!("`{alias}` cannot be an alias: `{other}` is there"), "remove the alias, or the page"));
             } else if let Some(other) = redirects.insert(from, page.url.clone()) {

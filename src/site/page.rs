@@ -2,7 +2,7 @@
 
 use super::front_matter::{self, FrontMatter};
 use super::highlight::Highlighter;
-use super::markdown::{self, Rendered};
+use super::markdown::{self, Entry, Rendered};
 use super::{SITE, Shared};
 use crate::release::{Key, encode_path};
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near};
@@ -21,6 +21,7 @@ pub(super) struct Page {
     /// Its address, percent-encoded: `/prices/`, `/`, `/404.html`.
     pub(super) url: String,
     pub(super) front_matter: FrontMatter,
+    source: Arc<[u8]>,
     /// Where the body begins in the source.
     pub(super) body: usize,
     pub(super) extra: Value,
@@ -52,7 +53,18 @@ impl Page {
         };
         let title = front_matter.title.clone().unwrap_or_else(|| first_heading(&text[body..], path));
         let extra = front_matter::to_template(&front_matter.extra);
-        Some(Self { path: path.clone(), key, url, front_matter, body, extra, title })
+        let source = Arc::clone(sources.bytes(path.as_str())?);
+        Some(Self { path: path.clone(), key, url, front_matter, source, body, extra, title })
+    }
+
+    /// The whole source. Kept at hand, because a large site's is found among many.
+    pub(super) fn source(&self) -> &str {
+        std::str::from_utf8(&self.source).unwrap_or_default()
+    }
+
+    /// The source without the front matter.
+    pub(super) fn text(&self) -> &str {
+        self.source().get(self.body..).unwrap_or_default()
     }
 
     /// Whether it is a page that lists of pages should hold.
@@ -112,7 +124,7 @@ fn first_heading(body: &str, path: &SourcePath) -> String {
 pub(super) struct View {
     pub(super) page: Arc<Page>,
     pub(super) shared: Arc<Shared>,
-    pub(super) rendered: Option<(Value, Value)>,
+    pub(super) rendered: Option<(Value, Vec<Entry>)>,
 }
 
 impl std::fmt::Debug for View {
@@ -129,15 +141,22 @@ impl View {
 
     /// The page as the one at hand.
     pub(super) fn current(page: &Arc<Page>, shared: &Arc<Shared>, rendered: Rendered) -> Value {
-        let rendered = Some((Value::from_safe_string(rendered.html), Value::from(Serde(&rendered.toc))));
+        let rendered = Some((Value::from_safe_string(rendered.html), rendered.toc));
         Value::from_object(Self { page: Arc::clone(page), shared: Arc::clone(shared), rendered })
     }
 
-    fn rendered(&self) -> (Value, Value) {
-        self.rendered.clone().unwrap_or_else(|| {
-            let rendered = render(&self.page, &self.shared);
-            (Value::from_safe_string(rendered.html), Value::from(Serde(&rendered.toc)))
-        })
+    fn content(&self) -> Value {
+        match &self.rendered {
+            Some((content, _)) => content.clone(),
+            None => Value::from_safe_string(render(&self.page, &self.shared).html),
+        }
+    }
+
+    fn toc(&self) -> Value {
+        match &self.rendered {
+            Some((_, toc)) => Value::from(Serde(toc)),
+            None => Value::from(Serde(&render(&self.page, &self.shared).toc)),
+        }
     }
 }
 
@@ -154,8 +173,8 @@ impl Object for View {
             "date" => text(&self.page.front_matter.date),
             "url" => Value::from(self.page.url.as_str()),
             "extra" => self.page.extra.clone(),
-            "content" => self.rendered().0,
-            "toc" => self.rendered().1,
+            "content" => self.content(),
+            "toc" => self.toc(),
             _ => return None,
         })
     }
@@ -167,7 +186,7 @@ impl Object for View {
 
 /// The body of a page as HTML.
 pub(super) fn render(page: &Page, shared: &Shared) -> Rendered {
-    let body = shared.sources.text(page.path.as_str()).and_then(|text| text.get(page.body..)).unwrap_or_default();
+    let body = page.text();
     if page.path.extension() == "html" {
         return Rendered { html: body.to_owned(), ..Rendered::default() };
     }
@@ -186,7 +205,10 @@ fn linked_page(target: &str, page: &Page, shared: &Shared) -> Option<String> {
 
 /// Complaints of links to Markdown files that are no pages.
 pub(super) fn unknown_links(unknown: &[String], page: &Page, shared: &Shared) -> Vec<Diagnostic> {
-    let body = shared.sources.text(page.path.as_str()).and_then(|text| text.get(page.body..)).unwrap_or_default();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let body = page.text();
     let mut problems = Vec::new();
     for destination in unknown {
         let path = destination.split(['#', '?']).next().unwrap_or_default();

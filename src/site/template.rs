@@ -29,7 +29,7 @@ fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -
         _ => return escape_formatter(out, state, value),
     };
     let mut rest = text;
-    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')) {
         let escaped = match rest.as_bytes()[at] {
             b'&' => "&amp;",
             b'<' => "&lt;",

@@ -15,10 +15,10 @@ const TABLE: &[(&str, &[&str], &str)] = &[
     ("edge", &["source", "release", "script"], "pure"),
     ("jobs", &[], "pure"),
     ("config", &["source", "release", "site", "edge", "jobs"], "pure"),
-    ("build", &["source", "release", "site", "edge", "config"], "pure"),
+    ("build", &["source", "release", "site", "edge", "jobs", "config"], "pure"),
     ("disk", &["source", "release", "jobs"], "rim"),
-    ("preview", &["source", "release", "site", "edge", "build", "disk"], "rim"),
-    ("cli", &["source", "release", "site", "edge", "config", "build", "disk", "preview"], "rim"),
+    ("preview", &["source", "release", "site", "edge", "jobs", "build", "disk"], "rim"),
+    ("cli", &["source", "release", "site", "edge", "jobs", "config", "build", "disk", "preview"], "rim"),
 ];
 
 /// What only a rim may name: disk, environment, clock, network, threads that wait.
@@ -37,7 +37,7 @@ const EFFECTS: &[&str] = &[
 
 /// Where a pure module meets the world after all: the stores and the router wait for the network, and
 /// the clock has to be somewhere.
-const DOORS: &[&str] = &["jobs/store/", "jobs/api/", "jobs/api.rs", "jobs/world.rs"];
+const DOORS: &[&str] = &["jobs/store/", "jobs/api/", "jobs/auth/staff.rs", "jobs/world.rs"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()

@@ -10,6 +10,7 @@ mod edge;
 mod jobs;
 mod layers;
 mod ministack;
+mod office;
 mod preview;
 mod project;
 mod proxy;

@@ -8,6 +8,7 @@ mod build;
 mod cli;
 mod edge;
 mod jobs;
+mod lambda;
 mod layers;
 mod ministack;
 mod office;

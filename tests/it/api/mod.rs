@@ -6,4 +6,4 @@ mod booking;
 mod document;
 mod guard;
 mod sessions;
-mod site;
+pub(crate) mod site;

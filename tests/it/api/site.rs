@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-pub(super) const ORIGIN: &str = "https://quickdumpnow.test";
+pub(crate) const ORIGIN: &str = "https://quickdumpnow.test";
 
 /// Few, so that a test reaches it soon.
 pub(super) const MOST_WAITING: usize = 5;
@@ -40,7 +40,7 @@ impl World for Held {
     }
 }
 
-pub(super) fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     let offer = |id: &str, label: &str| Offer { id: id.to_owned(), label: label.to_owned() };
     let service = |id: &str, label: &str, price| Service { id: id.to_owned(), label: label.to_owned(), price_cents: price };
     Terms {
@@ -74,18 +74,18 @@ pub(super) struct Site {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
@@ -94,14 +94,14 @@ impl Answer {
     }
 
     #[track_caller]
-    pub(super) fn is(self, status: u16) -> Self {
+    pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
 
     /// That it is a problem of this type.
     #[track_caller]
-    pub(super) fn problem(self, status: u16, kind: &str) -> Self {
+    pub(crate) fn problem(self, status: u16, kind: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
         let problem = answer.json();
@@ -348,7 +348,7 @@ impl Site {
     }
 }
 
-pub(super) fn right() -> RawBooking {
+pub(crate) fn right() -> RawBooking {
     RawBooking {
         service: "half_truck".to_owned(),
         details: "Two sofas".to_owned(),

@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod function;
 mod jobs;
+mod log;
 mod preview;
 mod staff;
 mod ui;
@@ -33,6 +34,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    log::start(&args.global);
     let mut ui = Ui::new(&args.global);
     let code = match args.command {
         Command::Build(command) => build::build(&args.global, &command, &mut ui),

@@ -16,3 +16,4 @@ mod preview;
 mod project;
 mod proxy;
 mod readme;
+mod statuses;

@@ -8,6 +8,8 @@ use super::{INTERRUPTED, USAGE};
 use crate::build::{self, Outcome};
 use crate::disk::Folder;
 use crate::jobs::store::json::JsonStore;
+use crate::jobs::token::Keys;
+use crate::jobs::world::{System, random};
 use crate::preview;
 use crate::source::Sources;
 use anstyle::AnsiColor;
@@ -30,7 +32,7 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
     let result = runtime.block_on(async {
         let (listener, address) = listen(command, ui).await?;
         let url = format!("http://{address}/");
-        let jobs = jobs(&root).await?;
+        let jobs = jobs(&root, ui).await;
         let dashboard = format!("{url}dashboard/#sign-in={}", jobs.sign_in());
         if ui.json {
             ui.data(&json!({ "version": 1, "url": url, "inspector": format!("{url}_qdn/"), "dashboard": dashboard }).to_string());
@@ -63,12 +65,18 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
     }
 }
 
-/// This machine's own jobs, with secrets of their own.
-async fn jobs(root: &Path) -> Result<preview::Jobs, String> {
+/// This machine's own jobs. Where their secrets cannot be kept, the site can be looked at all the same.
+async fn jobs(root: &Path, ui: &mut Ui) -> preview::Jobs {
     let folder = local(root);
     let documents = Arc::new(Folder::new(&folder));
-    let keys = local_keys(documents.as_ref()).await?;
-    Ok(preview::Jobs { store: Arc::new(JsonStore::new(Folder::new(&folder))), documents, keys })
+    let keys = match local_keys(documents.as_ref()).await {
+        Ok(keys) => keys,
+        Err(why) => {
+            ui.say(&format!("warning: {why}; links and sessions end with this preview"));
+            Keys::from_random(random(&System))
+        }
+    };
+    preview::Jobs { store: Arc::new(JsonStore::new(Folder::new(&folder))), documents, keys }
 }
 
 fn bracketed(ip: IpAddr) -> String {

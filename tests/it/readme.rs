@@ -25,6 +25,12 @@ fn commands(page: &str) -> Vec<String> {
     found
 }
 
+/// As a shell takes them: apart at blanks, but not within single quotes.
+fn words(line: &str) -> Vec<&str> {
+    let quoted = line.split('\'').enumerate();
+    quoted.flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }).collect()
+}
+
 fn copy() -> Project {
     let project = Project::empty();
     for folder in ["site", "templates", "functions", "examples"] {
@@ -51,7 +57,7 @@ fn every_command_of_the_readme_does_what_it_says() {
                 let arguments = command
                     .strip_prefix("cargo run -- ")
                     .unwrap_or_else(|| panic!("README has a command that is not tested: {command}"));
-                let run = project.qdn(&arguments.split(' ').collect::<Vec<_>>());
+                let run = project.qdn(&words(arguments));
                 assert_eq!(run.code, 0, "{command}\n{}{}", run.stdout, run.stderr);
             }
         }

@@ -55,7 +55,7 @@ async fn measure<D: Documents>(name: &str, count: u32, bytes: Vec<u8>, documents
     documents().write("jobs.json", bytes, &When::Missing).await.unwrap();
     let store = JsonStore::new(documents());
     let edit = |number: usize| Change {
-        event: Event::Edit(Edit { details: Some(format!("edit {number}")), ..Edit::default() }),
+        event: Event::Edit(Box::new(Edit { details: Some(format!("edit {number}")), ..Edit::default() })),
         who: Some("sam".to_owned()),
         at: job(0).submitted_at,
         request: format!("r{number}"),

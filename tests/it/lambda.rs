@@ -66,8 +66,8 @@ impl Lambda {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(answered))
             .with_state(runtime);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
         tokio::spawn(axum::serve(listener, router).into_future());
         let process = program()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())

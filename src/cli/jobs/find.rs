@@ -162,11 +162,11 @@ async fn elsewhere(desk: &Desk, is_it: impl Fn(&Job) -> bool) -> String {
         };
         match jobs {
             Ok(jobs) if jobs.iter().any(&is_it) => {
-                found.push_str(&format!("; it is in the stage `{stage}`: add `--stage {stage}`"))
+                found.push_str(&format!("; it is in the stage `{stage}`: add `--stage {stage}`"));
             }
             Ok(_) => {}
             Err(why) => {
-                found.push_str(&format!("; the stage `{stage}` could not be asked ({})", why.lines().next().unwrap_or_default()))
+                found.push_str(&format!("; the stage `{stage}` could not be asked ({})", why.lines().next().unwrap_or_default()));
             }
         }
     }

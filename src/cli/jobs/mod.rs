@@ -206,7 +206,7 @@ impl Office {
         jobs.retain(|job| {
             (all || status.is_some() || is_open(job)) && status.is_none_or(|status| job.status == status) && job.has_words(&words)
         });
-        jobs.sort_by(|a, b| (a.window.date, a.submitted_at, a.id).cmp(&(b.window.date, b.submitted_at, b.id)));
+        jobs.sort_by_key(Job::in_order);
         let views: Vec<StaffJob> = jobs.iter().map(|job| self.view(job)).collect();
         if ui.json {
             ui.document(&json!({ "version": 1, "stage": self.desk.stage, "jobs": views }));
@@ -274,7 +274,7 @@ impl Office {
         };
         match out {
             Some(path) => {
-                disk::write_file(path, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?
+                disk::write_file(path, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?;
             }
             None => ui.data(&String::from_utf8_lossy(&bytes)),
         }
@@ -323,7 +323,7 @@ impl Office {
         match ui.json {
             true => ui.document(&json!({ "version": 1, "jobs": jobs.len(), "added": done.added, "sha256": sum(&jobs) })),
             false => {
-                ui.say(&format!("copied {} from `{}` to `{to}`, counted and compared", plural(jobs.len(), "job"), self.desk.stage))
+                ui.say(&format!("copied {} from `{}` to `{to}`, counted and compared", plural(jobs.len(), "job"), self.desk.stage));
             }
         }
         Ok(())

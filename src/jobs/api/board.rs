@@ -234,7 +234,7 @@ pub(super) async fn edit(
 ) -> Result<Json<StaffJob>, Problem> {
     let job = api.store.get(id).await?.ok_or_else(Problem::no_such_job)?;
     let edit = patch.check(&api, &job).map_err(|faults| Problem::unprocessable(&faults))?;
-    change(&api, asker, id, version, Event::Edit(edit)).await
+    change(&api, asker, id, version, Event::Edit(Box::new(edit))).await
 }
 
 /// A step.
@@ -380,7 +380,7 @@ pub(super) async fn export(State(api): State<Arc<Api>>, Query(wanted): Query<Mon
     }
     let mut jobs = api.store.export().await?;
     jobs.retain(|job| wanted.month.as_ref().is_none_or(|month| job.window.date.to_string().starts_with(month.as_str())));
-    jobs.sort_by(|a, b| (a.window.date, a.submitted_at, a.id).cmp(&(b.window.date, b.submitted_at, b.id)));
+    jobs.sort_by_key(Job::in_order);
     let name = wanted.month.map_or_else(|| "jobs.csv".to_owned(), |month| format!("jobs-{month}.csv"));
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),

@@ -68,7 +68,7 @@ fn states() -> Vec<Job> {
 #[test]
 fn every_state_meets_every_event() {
     use Status::{Completed, InProgress, ReadyForPickup, Submitted};
-    let edit = || Event::Edit(Edit { name: Some("Ann".to_owned()), ..Edit::default() });
+    let edit = || Event::Edit(Box::new(Edit { name: Some("Ann".to_owned()), ..Edit::default() }));
     let link = || Event::RenewLink(Link { epoch: 1, track_sha256: TokenHash::of("y") });
     let events = [to(Submitted), to(ReadyForPickup), to(InProgress), to(Completed), undo(), cancel(), edit(), link(), Event::Purge];
     let mut table = String::new();
@@ -129,7 +129,7 @@ fn an_undone_cancellation_opens_the_job_where_it_stood() {
 fn an_edit_names_the_fields_and_not_what_was_in_them() {
     let edit =
         Edit { phone: Some("+15550001111".to_owned()), name: Some("Mark".to_owned()), access: Some(None), ..Edit::default() };
-    let job = booked().after(&change(Event::Edit(edit), 1)).unwrap();
+    let job = booked().after(&change(Event::Edit(Box::new(edit)), 1)).unwrap();
     assert_eq!(job.history[1].note.as_deref(), Some("phone, access"));
     assert_eq!((job.customer.phone.as_str(), job.access), ("+15550001111", None));
 }
@@ -162,7 +162,7 @@ fn any_history_replays_to_the_stored_status() {
                 0..=3 => to(Status::ALL[dice(4) as usize]),
                 4 | 5 => Event::Undo { note: (dice(2) == 0).then(|| "why".to_owned()) },
                 6 => cancel(),
-                _ => Event::Edit(Edit { name: Some(minute.to_string()), ..Edit::default() }),
+                _ => Event::Edit(Box::new(Edit { name: Some(minute.to_string()), ..Edit::default() })),
             };
             if let Ok(after) = job.after(&change(event, minute * 7)) {
                 job = after;

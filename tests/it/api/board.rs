@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const STATUSES: [&str; 4] = ["submitted", "ready_for_pickup", "in_progress", "completed"];
 
 async fn post(site: &Site, job: &Value, what: &str, body: Value) -> Answer {
-    let path = format!("/api/v1/jobs/{}/{what}", job["id"].as_str().unwrap());
+    let path = format!("/api/v1/jobs/{}/{what}", job["id"].as_str().expect("an id"));
     site.ask("POST", &path).json(&body).version(&job["version"]).send().await
 }
 
@@ -93,7 +93,7 @@ fn an_old_step_is_undone_with_a_note() {
         assert_eq!((back["status"].as_str(), back["history"][2]["note"].as_str()), (Some("submitted"), Some("customer called")));
         // As the board's button sends it: without a body.
         let job = standing(&site, "ready_for_pickup").await;
-        let path = format!("/api/v1/jobs/{}/undo", job["id"].as_str().unwrap());
+        let path = format!("/api/v1/jobs/{}/undo", job["id"].as_str().expect("an id"));
         site.ask("POST", &path).version(&job["version"]).send().await.is(200);
     });
 }
@@ -139,7 +139,7 @@ fn a_version_is_needed_and_may_be_weak() {
     everywhere(async |site| {
         site.sign_in("sam").await;
         let job = site.taken().await;
-        let path = format!("/api/v1/jobs/{}/transitions", job["id"].as_str().unwrap());
+        let path = format!("/api/v1/jobs/{}/transitions", job["id"].as_str().expect("an id"));
         let to = json!({ "to": "ready_for_pickup" });
         site.ask("POST", &path).json(&to).send().await.problem(428, "/problems/version-needed");
         site.ask("POST", &path).json(&to).header("if-match", "\"x\"").send().await.problem(428, "/problems/version-needed");
@@ -152,7 +152,7 @@ fn fields_are_changed_by_the_rules_of_a_booking() {
     everywhere(async |site| {
         site.sign_in("sam").await;
         let job = site.taken().await;
-        let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
+        let path = format!("/api/v1/jobs/{}", job["id"].as_str().expect("an id"));
         let patch = json!({ "window": { "part": "any" }, "phone": "619 555 0199", "access": "gate", "price_cents": 40000, "address": { "zip": "92102" } });
         let ask = site.ask("PATCH", &path).bytes(patch.to_string().as_bytes());
         let after = ask.header("content-type", "application/merge-patch+json").version(&job["version"]).send().await.is(200).json();

@@ -366,7 +366,8 @@ pub(super) fn everywhere(test: impl AsyncFn(Arc<Site>)) {
     runtime.block_on(async {
         for door in [Some(Door::Process), None, Some(Door::Events)] {
             let site = Arc::new(Site::behind(door, None).await);
-            eprintln!("behind {:?}", site.door);
+            // Shown where the test fails.
+            println!("behind {:?}", site.door);
             test(site).await;
         }
     });

@@ -1,8 +1,9 @@
 //! What may happen to a job, and what it is afterwards: one function from a job and a change to the job
 //! it becomes, or to the reason why not. It knows no clock, no store and no sender.
 
-use super::job::{Address, Closure, Entry, EntryKind, Job, Link, Window};
+use super::job::{Address, Closure, Entry, EntryKind, Job, JobId, Link, Window};
 use super::status::Status;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
@@ -31,7 +32,7 @@ pub enum Event {
         reason: String,
     },
     /// Fields are changed.
-    Edit(Edit),
+    Edit(Box<Edit>),
     /// The customer gets another link, and the old one is dead.
     RenewLink(Link),
     /// Personal data is removed for good; times and the ZIP code stay, for statistics.
@@ -181,6 +182,11 @@ impl Job {
         let text = [&customer.name, &customer.phone, &address.street, &address.city, &address.zip].map(String::as_str).join(" ");
         let text = text.to_lowercase();
         words.iter().all(|word| text.contains(word))
+    }
+
+    /// What lists are ordered by: the day of the pickup, then the time of booking.
+    pub fn in_order(&self) -> (Date, Timestamp, JobId) {
+        (self.window.date, self.submitted_at, self.id)
     }
 
     /// Since when nothing is left to do about it.

@@ -361,13 +361,13 @@ pub(crate) fn right() -> RawBooking {
 }
 
 /// Runs a test behind each of the three doors, each with a stage of its own.
+#[allow(clippy::print_stderr, reason = "shown where the test fails: which door it was")]
 pub(super) fn everywhere(test: impl AsyncFn(Arc<Site>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
     runtime.block_on(async {
         for door in [Some(Door::Process), None, Some(Door::Events)] {
             let site = Arc::new(Site::behind(door, None).await);
-            // Shown where the test fails.
-            println!("behind {:?}", site.door);
+            eprintln!("behind {:?}", site.door);
             test(site).await;
         }
     });

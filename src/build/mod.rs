@@ -16,7 +16,6 @@ use crate::release::{self, Cache, Release, headers::Policy};
 use crate::site;
 use crate::source::{Diagnostic, Sources, sort};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What may be asked of a build besides its sources.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,9 +31,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// One that remembers nothing yet but what the cache has: images and coloured code.
-    pub fn new(cache: Arc<dyn Cache>) -> Self {
-        Self { site: site::Memory::new(cache), functions: edge::Memory::default() }
+    /// One that remembers nothing yet but images, which it keeps where it is told.
+    pub fn new(images: Box<dyn Cache>) -> Self {
+        Self { site: site::Memory::new(images), functions: edge::Memory::default() }
     }
 }
 
@@ -135,7 +134,7 @@ mod tests {
         .map(|(path, text)| (path, text.as_bytes().to_vec()))
         .into_iter()
         .collect();
-        let memory = Memory::new(Arc::new(Forgetful));
+        let memory = Memory::new(Box::new(Forgetful));
         let mut names = Vec::new();
         for (path, text) in [
             ("site/a.md", "a page"),
@@ -149,7 +148,7 @@ mod tests {
         ] {
             sources.insert(path, text.as_bytes().to_vec());
             let (warm, said) = built(&sources, &memory);
-            let (cold, expected) = built(&sources, &Memory::new(Arc::new(Forgetful)));
+            let (cold, expected) = built(&sources, &Memory::new(Box::new(Forgetful)));
             assert_eq!(said, expected, "after {path}");
             assert_eq!(warm.is_some(), cold.is_some(), "after {path}");
             let (Some(warm), Some(cold)) = (warm, cold) else { continue };

@@ -4,24 +4,24 @@ use crate::release::{Cache, Digest};
 use std::fs;
 use std::path::PathBuf;
 
-/// Packed images and coloured code, each in a file that is named by what it was made from.
-pub struct DiskCache {
+/// Packed images, each in a file that is named by what it was made from.
+pub struct ImageCache {
     folder: PathBuf,
 }
 
-impl DiskCache {
+impl ImageCache {
     /// A cache in a project's `.qdn/`.
     pub fn new(root: &std::path::Path) -> Self {
-        Self { folder: root.join(".qdn/cache") }
+        Self { folder: root.join(".qdn/cache/images") }
     }
 }
 
-impl Cache for DiskCache {
+impl Cache for ImageCache {
     fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         let bytes = fs::read(self.folder.join(key.hex())).ok()?;
-        // The first 64 bytes are the digest of the rest: a file cut short is not a file.
-        let (digest, made) = bytes.split_at_checked(64)?;
-        (Digest::of(made).hex().as_bytes() == digest).then(|| made.to_vec())
+        // The first 32 bytes are the digest of the rest: a file cut short is not a file.
+        let (digest, image) = bytes.split_at_checked(64)?;
+        (Digest::of(image).hex().as_bytes() == digest).then(|| image.to_vec())
     }
 
     fn put(&self, key: &Digest, bytes: &[u8]) {

@@ -5,7 +5,7 @@ mod documents;
 mod watch;
 mod write;
 
-pub use cache::DiskCache;
+pub use cache::ImageCache;
 pub use documents::Folder;
 pub use watch::{Watch, watch};
 pub use write::{Written, write};

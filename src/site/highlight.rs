@@ -4,15 +4,11 @@
 //! names. What a reader tells apart is few: comment, string, keyword, constant, function, type, variable.
 
 use super::markdown::escape;
-use crate::release::{Cache, Digest};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxSet};
 use syntect::util::LinesWithEndings;
-
-/// Part of a cache's key: another release may have other grammars, and another writer other spans.
-const RECIPE: &str = "syntect 5.3.0, spans 1";
 
 /// Scopes by their beginnings, the most particular first within each position of the stack.
 const CLASSES: &[(&str, &str)] = &[
@@ -45,7 +41,6 @@ pub(super) struct Highlighter {
     grammars: OnceLock<Grammars>,
     /// By language, then by code. Comparing a block with those of its language costs less than a digest.
     done: Mutex<BTreeMap<String, BTreeMap<String, Arc<str>>>>,
-    cache: Option<Arc<dyn Cache>>,
 }
 
 struct Grammars {
@@ -53,11 +48,16 @@ struct Grammars {
     classes: Vec<(Scope, &'static str)>,
 }
 
+impl Default for Highlighter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Highlighter {
-    /// One that remembers nothing yet but what the cache has. Loading the grammars and compiling their
-    /// expressions takes more than a tenth of a second, so it waits for the first block that is new.
-    pub(super) fn new(cache: Option<Arc<dyn Cache>>) -> Self {
-        Self { grammars: OnceLock::new(), done: Mutex::new(BTreeMap::new()), cache }
+    /// One without a memory. Loading the grammars takes some 20 ms, so it waits for the first block.
+    pub(super) fn new() -> Self {
+        Self { grammars: OnceLock::new(), done: Mutex::new(BTreeMap::new()) }
     }
 
     /// A block of code as HTML. A language nobody knows is written without colour.
@@ -75,20 +75,10 @@ impl Highlighter {
         if let Some(html) = self.done.lock().ok()?.get(language).and_then(|done| done.get(code)) {
             return Some(Arc::clone(html));
         }
-        let html: Arc<str> = self.kept(code, language)?.into();
+        let grammars = self.grammars.get_or_init(Grammars::load);
+        let html: Arc<str> = grammars.color(code, language)?.into();
         self.done.lock().ok()?.entry(language.to_owned()).or_default().insert(code.to_owned(), Arc::clone(&html));
         Some(html)
-    }
-
-    /// From the cache, if an earlier run coloured it.
-    fn kept(&self, code: &str, language: &str) -> Option<String> {
-        let color = || self.grammars.get_or_init(Grammars::load).color(code, language);
-        let Some(cache) = &self.cache else { return color() };
-        let key = Digest::of(format!("{RECIPE} {CLASSES:?}\n{language}\n{code}").as_bytes());
-        if let Some(html) = cache.get(&key).and_then(|html| String::from_utf8(html).ok()) {
-            return Some(html);
-        }
-        color().inspect(|html| cache.put(&key, html.as_bytes()))
     }
 }
 
@@ -172,44 +162,14 @@ mod tests {
 
     #[test]
     fn code_is_coloured_by_few_classes() {
-        let html = Highlighter::new(None).block("fn main() { let a = \"<b>\"; // hi\n}\n", "rust");
+        let html = Highlighter::new().block("fn main() { let a = \"<b>\"; // hi\n}\n", "rust");
         insta::assert_snapshot!(html);
-    }
-
-    #[test]
-    fn the_recipe_names_the_grammars_that_are_linked() {
-        let version = RECIPE.split([' ', ',']).nth(1).unwrap();
-        assert!(include_str!("../../Cargo.lock").contains(&format!("name = \"syntect\"\nversion = \"{version}\"\n")));
-    }
-
-    #[derive(Default)]
-    struct Shelf(Mutex<BTreeMap<Digest, Vec<u8>>>);
-
-    impl Cache for Shelf {
-        fn get(&self, key: &Digest) -> Option<Vec<u8>> {
-            self.0.lock().unwrap().get(key).cloned()
-        }
-
-        fn put(&self, key: &Digest, bytes: &[u8]) {
-            self.0.lock().unwrap().insert(*key, bytes.to_vec());
-        }
-    }
-
-    #[test]
-    fn what_an_earlier_run_coloured_is_not_coloured_again() {
-        let shelf: Arc<dyn Cache> = Arc::new(Shelf::default());
-        let block = |highlighter: &Highlighter| highlighter.block("let a = 1;\n", "js");
-        let first = block(&Highlighter::new(Some(Arc::clone(&shelf))));
-        let later = Highlighter::new(Some(shelf));
-        assert_eq!(block(&later), first);
-        assert!(later.grammars.get().is_none());
-        assert_eq!(block(&Highlighter::new(None)), first);
     }
 
     #[test]
     fn an_unknown_language_is_escaped_and_plain() {
         assert_eq!(
-            Highlighter::new(None).block("<a> & b\n", "no\"such"),
+            Highlighter::new().block("<a> & b\n", "no\"such"),
             "<pre class=\"code\" tabindex=\"0\"><code class=\"language-no&quot;such\">&lt;a&gt; &amp; b\n</code></pre>\n"
         );
     }

@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     fn rendered(body: &str) -> Rendered {
-        render(body, &Highlighter::new(None), |path| (path == "../prices.md").then(|| "/prices/".to_owned()))
+        render(body, &Highlighter::new(), |path| (path == "../prices.md").then(|| "/prices/".to_owned()))
     }
 
     #[test]

@@ -75,18 +75,14 @@ pub struct Memory {
     /// Coloured code.
     highlighter: Arc<Highlighter>,
     /// Packed images.
-    images: Arc<dyn Cache>,
+    images: Box<dyn Cache>,
     scripts: javascript::Memory,
 }
 
 impl Memory {
-    /// One that remembers nothing yet but what the cache has: images and coloured code.
-    pub fn new(cache: Arc<dyn Cache>) -> Self {
-        Self {
-            highlighter: Arc::new(Highlighter::new(Some(Arc::clone(&cache)))),
-            images: cache,
-            scripts: javascript::Memory::default(),
-        }
+    /// One that remembers nothing yet but images, which it keeps where it is told.
+    pub fn new(images: Box<dyn Cache>) -> Self {
+        Self { highlighter: Arc::new(Highlighter::new()), images, scripts: javascript::Memory::default() }
     }
 }
 

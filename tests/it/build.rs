@@ -232,7 +232,7 @@ fn a_png_loses_bytes_and_no_pixel() {
     project.qdn(&["build"]).ended(0);
     let (_, smaller) = project.tree("dist/site/assets").remove(0);
     assert!(smaller.starts_with(b"\x89PNG") && smaller.len() < png.len(), "{} bytes of {}", smaller.len(), png.len());
-    assert!(project.exists(".qdn/cache"), "what was dear is kept");
+    assert!(project.exists(".qdn/cache/images"), "what was dear is kept");
 }
 
 fn careless_png() -> Vec<u8> {

@@ -55,6 +55,8 @@ fn every_answer_has_the_headers_of_an_api() {
                 ("x-content-type-options", "nosniff"),
                 ("x-robots-tag", "noindex, nofollow"),
                 ("referrer-policy", "no-referrer"),
+                ("cross-origin-opener-policy", "same-origin"),
+                ("cross-origin-resource-policy", "same-origin"),
                 ("strict-transport-security", "max-age=63072000; includeSubDomains"),
             ] {
                 assert_eq!(answer.header(name), Some(value), "{path}");

@@ -287,7 +287,7 @@ impl Table {
         let said = format!("DynamoDB answered {code} for {place}: {}", service.message().unwrap_or("no message"));
         match code {
             "ResourceNotFoundException" => format!("{said}. Create the table, or correct its name and region"),
-            "AccessDeniedException" => format!("{said}. docs/jobs.md lists what the role needs"),
+            "AccessDeniedException" => format!("{said}. docs/jobs-stores.md lists what the role needs"),
             _ => said,
         }
     }

@@ -16,6 +16,8 @@ pub mod cli;
 #[cfg(feature = "toolchain")]
 pub mod config;
 #[cfg(feature = "toolchain")]
+pub mod deploy;
+#[cfg(feature = "toolchain")]
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub mod disk;
 #[cfg(feature = "toolchain")]

@@ -13,6 +13,7 @@ const TABLE: &[(&str, &[&str], &str)] = &[
     ("script", &["source"], "pure"),
     ("site", &["source", "release", "script"], "pure"),
     ("edge", &["source", "release", "script"], "pure"),
+    ("deploy", &["release"], "pure"),
     ("jobs", &[], "pure"),
     ("config", &["source", "release", "site", "edge", "jobs"], "pure"),
     ("build", &["source", "release", "site", "edge", "jobs", "config"], "pure"),

@@ -1,0 +1,6 @@
+//! From what a distribution serves to what a manifest says.
+//!
+//! What is here decides, and touches nothing: [`plan`](plan::plan) is a function of two manifests. What carries a
+//! plan out, resumably, comes with the publishing commands.
+
+pub mod plan;

@@ -180,13 +180,13 @@ pub(super) enum JobsCommand {
     /// Show one job; of a tracking token that opens nothing, say why
     Show {
         /// An id or how one begins, a tracking token, or a whole tracking link
-        #[arg(value_name = "JOB|TOKEN|LINK")]
+        #[arg(value_name = "JOB|TOKEN|LINK", allow_hyphen_values = true)]
         job: String,
     },
     /// Move a job one step forward
     Move {
         /// An id or how one begins, or a tracking link
-        #[arg(value_name = "JOB")]
+        #[arg(value_name = "JOB", allow_hyphen_values = true)]
         job: String,
         /// Where to; by default the next step
         #[arg(value_name = "STATUS")]
@@ -198,7 +198,7 @@ pub(super) enum JobsCommand {
     /// Take the last step or cancellation back
     Undo {
         /// An id or how one begins, or a tracking link
-        #[arg(value_name = "JOB")]
+        #[arg(value_name = "JOB", allow_hyphen_values = true)]
         job: String,
         /// Why; needed once the step is more than 15 minutes old
         #[arg(long, value_name = "TEXT")]
@@ -207,7 +207,7 @@ pub(super) enum JobsCommand {
     /// Cancel a job
     Cancel {
         /// An id or how one begins, or a tracking link
-        #[arg(value_name = "JOB")]
+        #[arg(value_name = "JOB", allow_hyphen_values = true)]
         job: String,
         /// Why, for the history; the customer does not see it
         #[arg(long, value_name = "TEXT")]
@@ -216,7 +216,7 @@ pub(super) enum JobsCommand {
     /// Print the customer's link
     Link {
         /// An id or how one begins, or a tracking link
-        #[arg(value_name = "JOB")]
+        #[arg(value_name = "JOB", allow_hyphen_values = true)]
         job: String,
         /// Make another one; the old one is dead at once
         #[arg(long)]

@@ -32,20 +32,23 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
     let result = runtime.block_on(async {
         let (listener, address) = listen(command, ui).await?;
         let url = format!("http://{address}/");
-        let jobs = jobs(&root, ui).await;
-        let dashboard = format!("{url}dashboard/#sign-in={}", jobs.sign_in());
+        // What a session shows are customers: it is for this machine, and never goes over a network in plain http.
+        let jobs = if address.ip().is_loopback() { Some(jobs(&root, ui).await) } else { None };
+        let dashboard = jobs.as_ref().map(|jobs| format!("{url}dashboard/#sign-in={}", jobs.sign_in()));
         if ui.json {
             ui.data(&json!({ "version": 1, "url": url, "inspector": format!("{url}_qdn/"), "dashboard": dashboard }).to_string());
         }
         let ready = ui.paint("serving", AnsiColor::Green);
         ui.say(&format!("{ready} {url}  (route inspector: {url}_qdn/, Ctrl-C ends it)"));
-        ui.say(&format!("dashboard, signed in: {dashboard}"));
+        if let Some(dashboard) = dashboard {
+            ui.say(&format!("dashboard, signed in: {dashboard}"));
+        }
         if command.open && open::that_detached(&url).is_err() {
             ui.say("no browser could be opened; the address is above");
         }
         let mut hosts = BTreeSet::new();
         if !address.ip().is_loopback() {
-            ui.say("warning: other machines can reach this preview; it has no sign-in and shows unpublished pages");
+            ui.say("warning: other machines can reach this preview and see unpublished pages; the job API is off, as it would show customers");
             hosts.insert(command.host.to_ascii_lowercase());
             hosts.insert(bracketed(address.ip()));
         }

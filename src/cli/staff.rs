@@ -2,6 +2,7 @@
 
 use super::args::{Global, StaffArgs, StaffCommand};
 use super::jobs::desk::Desk;
+use super::jobs::draw::line;
 use super::jobs::{Failure, wait};
 use super::ui::{Ui, plural};
 use super::{PROBLEMS, USAGE};
@@ -57,7 +58,7 @@ async fn run(global: &Global, args: &StaffArgs, ui: &mut Ui) -> Result<(), Failu
                 return Ok(());
             }
             for member in &file.staff {
-                ui.data(format!("{}  {}  {}", member.user, member.added_at.strftime("%Y-%m-%d"), member.name).trim_end());
+                ui.data(line(&format!("{}  {}  {}", member.user, member.added_at.strftime("%Y-%m-%d"), member.name)).trim_end());
             }
             ui.say(&format!("{} may sign in to the stage `{stage}`", plural(file.staff.len(), "person")));
         }

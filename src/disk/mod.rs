@@ -158,3 +158,16 @@ pub fn names(folder: &Path) -> Vec<String> {
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write::replace(path, bytes)
 }
+
+/// Writes what nobody else on this machine should read. A pipe or a device is written to, never replaced.
+///
+/// # Errors
+/// As the system has them.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write as _;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(bytes)
+}

@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 const LINE: usize = 120;
 /// The longest text of a field with an area, in characters.
 const TEXT: usize = 1000;
+/// The longest reason or remark, in characters.
+const NOTE: usize = 500;
 /// How far ahead a day may lie.
 const DAYS_AHEAD: i64 = 180;
 
@@ -296,9 +298,26 @@ impl Job {
     }
 }
 
-/// Without blanks around it and without control characters; line breaks stay.
+/// Without blanks around it, and without what cannot be seen: control characters, and those that turn the
+/// direction of a line or have no width. Line breaks stay, and so do the joiners that some scripts need.
 fn clean(typed: &str) -> String {
-    typed.replace("\r\n", "\n").chars().filter(|c| *c == '\n' || !c.is_control()).collect::<String>().trim().to_owned()
+    let hidden = |c: char| matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let seen = |c: &char| *c == '\n' || !(c.is_control() || hidden(*c));
+    typed.replace("\r\n", "\n").chars().filter(seen).collect::<String>().trim().to_owned()
+}
+
+/// A remark of staff, or a reason; none where nothing is left of it.
+///
+/// # Errors
+/// It is too long.
+pub fn note(typed: Option<&str>, pointer: &'static str) -> Result<Option<String>, Fault> {
+    let text = typed.map(clean).filter(|text| !text.is_empty());
+    let length = text.as_deref().map_or(0, |text| text.chars().count());
+    if length > NOTE {
+        let detail = format!("Shorten this to {NOTE} characters (it has {length})");
+        return Err(Fault { pointer, code: "too-long", detail });
+    }
+    Ok(text)
 }
 
 /// A number in E.164. Ten digits are one of North America; with a plus, any country's.

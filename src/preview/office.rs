@@ -44,13 +44,13 @@ impl Jobs {
 
 /// The API as it stands since the last build.
 pub(super) struct Office {
-    jobs: Jobs,
+    jobs: Option<Jobs>,
     port: u16,
     current: RwLock<Option<(Terms, Router)>>,
 }
 
 impl Office {
-    pub(super) fn new(jobs: Jobs, port: u16) -> Self {
+    pub(super) fn new(jobs: Option<Jobs>, port: u16) -> Self {
         Self { jobs, port, current: RwLock::new(None) }
     }
 
@@ -62,7 +62,7 @@ impl Office {
         if current.as_ref().is_some_and(|(known, _)| *known == terms) {
             return;
         }
-        let Jobs { store, documents, keys } = self.jobs.clone();
+        let Some(Jobs { store, documents, keys }) = self.jobs.clone() else { return };
         let origins = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{}", self.port)).to_vec();
         let api = Api {
             store,
@@ -80,6 +80,13 @@ impl Office {
     pub(super) async fn answer(&self, request: Request, client: IpAddr) -> Response {
         let router =
             self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().map(|(_, router)| router.clone());
+        if self.jobs.is_none() {
+            return refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "Other machines can reach this preview, so it serves no jobs.",
+            );
+        }
         let Some(router) = router else {
             return refused(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "There is no good build yet.");
         };

@@ -44,8 +44,8 @@ pub struct Options {
     pub build: build::Options,
     /// Names by which a browser may ask for it, besides those of this machine itself.
     pub hosts: BTreeSet<String>,
-    /// The jobs behind `/api/`.
-    pub jobs: Jobs,
+    /// The jobs behind `/api/`; none where other machines can listen in.
+    pub jobs: Option<Jobs>,
 }
 
 struct Preview {

@@ -137,6 +137,13 @@ fn a_token_that_opens_nothing_is_told_why() {
     let elsewhere = project.qdn(&["jobs", "--stage", "shed", "show", renewed.trim()]).ended(1).stderr;
     assert!(elsewhere.contains("wrong stage") && elsewhere.contains("`local`: add `--stage local`"), "{elsewhere}");
 
+    // A stage that cannot be asked is said, and is no reason to call it the wrong one.
+    let config = project.read("qdn.toml");
+    project.write("qdn.toml", format!("{config}far = 's3://nowhere-bucket/x'\n"));
+    let unknown = show("-Zo9NuMmJsgHLltZ4MSKJD").ended(1).stderr;
+    assert!(unknown.contains("no such job: no link") && unknown.contains("`far` could not be asked"), "{unknown}");
+    project.write("qdn.toml", config);
+
     // As if it had all been long ago.
     for _ in 0..3 {
         project.qdn(&["jobs", "move", id]).ended(0);
@@ -150,6 +157,11 @@ fn a_token_that_opens_nothing_is_told_why() {
     assert_eq!(tidied, json!({ "version": 1, "archived": 1, "purged": 1 }));
     assert!(show(renewed.trim()).ended(1).stderr.contains("expired"));
     assert!(show(id).ended(0).stdout.contains("removed personal data"));
+    // What was archived stays archived wherever it goes.
+    project.qdn(&["jobs", "migrate", "--to", "shed"]).ended(0);
+    assert_eq!(project.qdn(&["jobs", "--stage", "shed", "list"]).ended(0).stdout, "");
+    assert!(project.qdn(&["jobs", "--stage", "shed", "undo", id, "--note", "x"]).ended(1).stderr.contains("archived"));
+    assert!(!project.tree("shed/archive").is_empty());
 }
 
 #[test]
@@ -159,6 +171,8 @@ fn jobs_travel_whole_between_files_and_stages() {
         created(&project);
     }
     project.qdn(&["jobs", "export", "--out", "all.json"]).ended(0);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(project.path().join("all.json")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it is about customers");
     let csv = project.qdn(&["jobs", "export", "--csv"]).ended(0).stdout;
     assert_eq!(csv.lines().count(), 4, "{csv}");
     assert!(csv.contains("\"'+16195550142\""));
@@ -180,6 +194,10 @@ fn jobs_travel_whole_between_files_and_stages() {
         "{}",
         run.stderr
     );
+    for (what, with) in [("\"version\":1", "\"version\":18446744073709551615"), ("\"epoch\":0", "\"epoch\":4294967295")] {
+        project.write("broken.json", project.read("all.json").replacen(what, with, 1));
+        assert!(project.qdn(&["jobs", "import", "broken.json"]).ended(2).stderr.contains("does not fit its history"));
+    }
     project.write("broken.json", "{ \"format\": 1, ");
     assert!(project.qdn(&["jobs", "import", "broken.json"]).ended(2).stderr.contains("line 1"));
     assert!(project.qdn(&["jobs", "import", "nowhere.json"]).ended(2).stderr.contains("cannot be read"));

@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// This machine's own stage.
 pub(in crate::cli) const LOCAL: &str = "local";
+/// How often secrets are changed while others change them too.
+const TRIES: usize = 20;
 /// Its secrets, beside its jobs.
 const KEYS: &str = "keys.json";
 
@@ -120,12 +122,19 @@ impl Desk {
         self.keys.clone().unwrap_or(Keys { link: Vec::new(), session: Vec::new() })
     }
 
-    /// Replaces the secrets of this machine's stage.
-    pub(super) async fn keep_keys(&self, keys: &Keys) -> Result<(), String> {
-        match self.documents.read(KEYS, None).await? {
-            Read::Found(_, tag) => put_keys(self.documents.as_ref(), keys, &When::Unchanged(tag)).await,
-            Read::Missing | Read::Unchanged => put_keys(self.documents.as_ref(), keys, &When::Missing).await,
+    /// Changes the secrets of this machine's stage, and gives them as they are now.
+    pub(super) async fn change_keys(&self, change: impl Fn(&mut Keys)) -> Result<Keys, String> {
+        for _ in 0..TRIES {
+            let Read::Found(bytes, tag) = self.documents.read(KEYS, None).await? else { continue };
+            let mut keys = Keys::parse(&String::from_utf8_lossy(&bytes))?;
+            change(&mut keys);
+            match put_keys(self.documents.as_ref(), &keys, &When::Unchanged(tag)).await {
+                Ok(()) => return Ok(keys),
+                Err(why) if why.is_empty() => {}
+                Err(why) => return Err(why),
+            }
         }
+        Err(format!("{} kept changing; nothing was changed", self.documents.place(KEYS)))
     }
 
     pub(in crate::cli) fn staff(&self) -> Staff {

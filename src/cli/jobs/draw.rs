@@ -15,8 +15,8 @@ pub(super) fn list(jobs: &[StaffJob], today: Date) -> Vec<String> {
             let id = job.id.0.simple().to_string();
             let is_late = job.canceled_at.is_none() && job.completed_at.is_none() && job.window.date < today;
             let date = format!("{}{}", job.window.date, if is_late { " late" } else { "" });
-            let part = job.window.part.clone();
-            [id[..8].to_owned(), stands(job), date, part, line(&job.address.street), format!("{} {}", line(&job.name), job.phone)]
+            let part = line(&job.window.part);
+            [id[..8].to_owned(), stands(job), date, part, line(&job.address.street), line(&format!("{} {}", job.name, job.phone))]
         })
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -34,7 +34,7 @@ fn stands(job: &StaffJob) -> String {
 }
 
 /// On one line, and without anything that a terminal obeys.
-fn line(text: &str) -> String {
+pub(in crate::cli) fn line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -43,19 +43,13 @@ pub(super) fn job(job: &StaffJob, terms: &Terms) -> String {
     let zone = TimeZone::get(&terms.time_zone).unwrap_or(TimeZone::UTC);
     let time = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
     let address = &job.address;
+    let part = terms.window(&job.window.part).map_or(job.window.part.as_str(), |window| &window.label);
     let mut rows = vec![
         ("job", job.id.to_string()),
         ("stands", format!("{} (version {})", stands(job), job.version)),
-        (
-            "when",
-            format!(
-                "{}, {}",
-                job.window.date,
-                terms.window(&job.window.part).map_or(job.window.part.as_str(), |window| &window.label)
-            ),
-        ),
+        ("when", line(&format!("{}, {part}", job.window.date))),
         ("where", line(&format!("{}, {}, {} {}", address.street, address.city, address.state, address.zip))),
-        ("what", format!("{}: {}", job.service_label, line(&job.details))),
+        ("what", line(&format!("{}: {}", job.service_label, job.details))),
         ("who", line(&format!("{} {} {}", job.name, job.phone, job.email.as_deref().unwrap_or_default()))),
     ];
     rows.extend(job.access.as_deref().map(|access| ("access", line(access))));
@@ -86,5 +80,5 @@ fn said(entry: &StaffEntry) -> String {
         EntryKind::Purge => "removed personal data".to_owned(),
     };
     let note = entry.note.as_deref().map(|note| format!(": {}", line(note))).unwrap_or_default();
-    format!("{} {what}{note}", entry.who.as_deref().unwrap_or("the customer"))
+    line(&format!("{} {what}{note}", entry.who.as_deref().unwrap_or("the customer")))
 }

@@ -76,7 +76,7 @@ pub(super) async fn find(desk: &Desk, typed: &str, now: Timestamp) -> Result<Job
                 None => because(format!(
                     "no such job: {id} is not in the stage `{}`{}",
                     desk.stage,
-                    elsewhere(desk, |job| job.id == id).await
+                    elsewhere(desk, |job| job.id == id).await.words
                 )),
             },
         },
@@ -89,7 +89,7 @@ pub(super) async fn find(desk: &Desk, typed: &str, now: Timestamp) -> Result<Job
                     "no such job: no id in the stage `{}` begins with {hex}{}\nhint: a tracking token has {TOKEN_LENGTH} characters and this has \
                      {}, so it is not one of ours either",
                     desk.stage,
-                    elsewhere(desk, begins).await,
+                    elsewhere(desk, begins).await.words,
                     hex.len()
                 )),
                 Err(found) => {
@@ -142,19 +142,27 @@ async fn by_token(desk: &Desk, token: &str, now: Timestamp) -> Result<Job, NotFo
         }
     }
     let other = elsewhere(desk, |job| job.link.track_sha256 == hash).await;
-    if !other.is_empty() {
-        return because(format!("wrong stage: this token is not of the stage `{}`{other}", desk.stage));
+    if other.found {
+        return because(format!("wrong stage: this token is not of the stage `{}`{}", desk.stage, other.words));
     }
     because(format!(
-        "no such job: no link of the stage `{}` has this token, and none had it before\nhint: if it was booked just now, look whether the \
+        "no such job: no link of the stage `{}` has this token, and none had it before{}\nhint: if it was booked just now, look whether the \
          booking got through: `qdn jobs list`",
-        desk.stage
+        desk.stage, other.words
     ))
 }
 
-/// The other stage that has such a job, as the end of a sentence.
-async fn elsewhere(desk: &Desk, is_it: impl Fn(&Job) -> bool) -> String {
-    let mut found = String::new();
+/// What the other stages say of a job.
+#[derive(Default)]
+struct Elsewhere {
+    /// Whether one of them has it.
+    found: bool,
+    /// The end of a sentence: which has it, and which could not be asked.
+    words: String,
+}
+
+async fn elsewhere(desk: &Desk, is_it: impl Fn(&Job) -> bool) -> Elsewhere {
+    let mut elsewhere = Elsewhere::default();
     for stage in desk.others() {
         let jobs = match desk.other(&stage).await {
             Ok(other) => other.store.export().await.map_err(|error| error.to_string()),
@@ -162,15 +170,18 @@ async fn elsewhere(desk: &Desk, is_it: impl Fn(&Job) -> bool) -> String {
         };
         match jobs {
             Ok(jobs) if jobs.iter().any(&is_it) => {
-                found.push_str(&format!("; it is in the stage `{stage}`: add `--stage {stage}`"));
+                elsewhere.found = true;
+                elsewhere.words.push_str(&format!("; it is in the stage `{stage}`: add `--stage {stage}`"));
             }
             Ok(_) => {}
             Err(why) => {
-                found.push_str(&format!("; the stage `{stage}` could not be asked ({})", why.lines().next().unwrap_or_default()));
+                elsewhere
+                    .words
+                    .push_str(&format!("; the stage `{stage}` could not be asked ({})", why.lines().next().unwrap_or_default()));
             }
         }
     }
-    found
+    elsewhere
 }
 
 #[cfg(test)]

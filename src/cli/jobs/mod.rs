@@ -1,18 +1,18 @@
 //! `qdn jobs`: the office without a browser, and scripts.
 
 pub(super) mod desk;
-mod draw;
+pub(super) mod draw;
 mod find;
 
 use super::args::{CreateJob, Global, JobsArgs, JobsCommand, WhichKey};
 use super::ui::{Ui, plural};
 use super::{PROBLEMS, REMOTE, USAGE};
 use crate::disk;
-use crate::jobs::booking::{RawAddress, RawBooking, RawWindow};
+use crate::jobs::booking::{RawAddress, RawBooking, RawWindow, note};
 use crate::jobs::event::{Change, Event};
 use crate::jobs::file::{JobsFile, parse, to_bytes};
 use crate::jobs::job::{Job, Link};
-use crate::jobs::store::{ChangeError, CreateError, NewJob, StoreError};
+use crate::jobs::store::{ChangeError, CreateError, Kept, NewJob, StoreError};
 use crate::jobs::token::{Key, Keys, sha256_hex};
 use crate::jobs::view::{StaffJob, tracking_url};
 use crate::jobs::world::{System, World as _, random};
@@ -102,7 +102,8 @@ async fn run(global: &Global, args: &JobsArgs, ui: &mut Ui) -> Result<(), Failur
         _ => {}
     }
     let desk = Desk::open(global, &args.stage.stage, ui).await?;
-    let office = Office { desk, who: args.who.clone().unwrap_or_else(logged_in_as) };
+    let who = remark("--who", args.who.as_deref())?.unwrap_or_else(logged_in_as);
+    let office = Office { desk, who };
     match &args.command {
         JobsCommand::Create(new) => office.create(new, ui).await,
         JobsCommand::List { status, all, words } => office.list(status.as_deref(), *all, words, ui).await,
@@ -111,12 +112,12 @@ async fn run(global: &Global, args: &JobsArgs, ui: &mut Ui) -> Result<(), Failur
             office.show(&job, ui);
             Ok(())
         }
-        JobsCommand::Move { job, to, note } => office.step(job, to.as_deref(), note.clone(), ui).await,
-        JobsCommand::Undo { job, note } => office.change(job, Event::Undo { note: note.clone() }, ui).await,
-        JobsCommand::Cancel { job, reason } if reason.trim().is_empty() => {
-            Err(Failure::new(USAGE, format!("say in `--reason` why {job} is canceled")))
-        }
-        JobsCommand::Cancel { job, reason } => office.change(job, Event::Cancel { reason: reason.trim().to_owned() }, ui).await,
+        JobsCommand::Move { job, to, note } => office.step(job, to.as_deref(), remark("--note", note.as_deref())?, ui).await,
+        JobsCommand::Undo { job, note } => office.change(job, Event::Undo { note: remark("--note", note.as_deref())? }, ui).await,
+        JobsCommand::Cancel { job, reason } => match remark("--reason", Some(reason))? {
+            Some(reason) => office.change(job, Event::Cancel { reason }, ui).await,
+            None => Err(Failure::new(USAGE, "say in `--reason` why the job is canceled")),
+        },
         JobsCommand::Link { job, renew } => office.link(job, *renew, ui).await,
         JobsCommand::Export { out, csv } => office.export(out.as_deref(), *csv, ui).await,
         JobsCommand::Import { file } => office.import(file, ui).await,
@@ -267,25 +268,25 @@ impl Office {
     }
 
     async fn export(&self, out: Option<&Path>, csv: bool, ui: &mut Ui) -> Result<(), Failure> {
-        let jobs = self.desk.store.export().await?;
+        let kept = self.desk.store.kept().await?;
         let bytes = match csv {
-            true => api::csv(&jobs, &self.desk.terms),
-            false => exported(&jobs),
+            true => api::csv(&kept.iter().map(|kept| kept.job.clone()).collect::<Vec<_>>(), &self.desk.terms),
+            false => exported(&kept),
         };
         match out {
             Some(path) => {
-                disk::write_file(path, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?;
+                disk::write_private(path, &bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?;
             }
             None => ui.data(&String::from_utf8_lossy(&bytes)),
         }
-        ui.say(&format!("exported {}", plural(jobs.len(), "job")));
+        ui.say(&format!("exported {}", plural(kept.len(), "job")));
         Ok(())
     }
 
     async fn import(&self, path: &Path, ui: &mut Ui) -> Result<(), Failure> {
         let bytes = disk::read_file(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
         let jobs = imported(&bytes).map_err(|why| Failure::new(USAGE, format!("`{}`: {why}", path.display())))?;
-        let done = self.desk.store.import(&jobs, &request()).await?;
+        let done = self.desk.store.keep(&jobs, &request()).await?;
         match ui.json {
             true => ui.document(&json!({ "version": 1, "added": done.added, "unchanged": done.unchanged })),
             false => ui.say(&format!("added {}, {} were there already", plural(done.added, "job"), done.unchanged)),
@@ -300,10 +301,10 @@ impl Office {
             return Err(Failure::new(USAGE, format!("the stage `{to}` is the one to copy from")));
         }
         let other = self.desk.other(to).await?;
-        let jobs = self.desk.store.export().await?;
-        let done = other.store.import(&jobs, &request()).await?;
-        let (source, target) = (self.desk.store.export().await?, other.store.export().await?);
-        let sum = |jobs: &[Job]| sha256_hex(&exported(jobs));
+        let jobs = self.desk.store.kept().await?;
+        let done = other.store.keep(&jobs, &request()).await?;
+        let (source, target) = (self.desk.store.kept().await?, other.store.kept().await?);
+        let sum = |jobs: &[Kept]| sha256_hex(&exported(jobs));
         if sum(&source) != sum(&jobs) {
             return Err(Failure::new(
                 REMOTE,
@@ -345,12 +346,16 @@ impl Office {
     async fn keys(&self, rotate: Option<WhichKey>, ui: &mut Ui) -> Result<(), Failure> {
         let mut keys = self.desk.keys()?.clone();
         if let Some(which) = rotate {
-            let list = if which == WhichKey::Link { &mut keys.link } else { &mut keys.session };
-            list.insert(0, Key::new(random(&System)));
+            let new = Key::new(random(&System));
+            let change = |keys: &mut Keys| {
+                let list = if which == WhichKey::Link { &mut keys.link } else { &mut keys.session };
+                list.insert(0, new.clone());
+            };
             if self.desk.stage == LOCAL {
-                self.desk.keep_keys(&keys).await?;
+                keys = self.desk.change_keys(change).await?;
                 ui.say("kept; the old key is still believed");
             } else {
+                change(&mut keys);
                 ui.say("hand these to the stage; drop the last key of the list once nobody needs it");
             }
         }
@@ -360,20 +365,24 @@ impl Office {
 }
 
 /// Jobs as a file that `import` reads: the very format of `jobs.json`.
-fn exported(jobs: &[Job]) -> Vec<u8> {
+fn exported(jobs: &[Kept]) -> Vec<u8> {
     to_bytes(&JobsFile::of(jobs))
 }
 
-fn imported(bytes: &[u8]) -> Result<Vec<Job>, String> {
-    let file: JobsFile = parse(bytes)?;
+fn imported(bytes: &[u8]) -> Result<Vec<Kept>, String> {
+    let jobs = parse::<JobsFile>(bytes)?.into_kept();
     let mut wrong = Vec::new();
-    let jobs: Vec<Job> = file.jobs.into_iter().map(|filed| filed.job).collect();
-    for job in &jobs {
+    for Kept { job, .. } in &jobs {
         if let Err(why) = job.is_sound() {
             wrong.push(format!("job {}: {why}", job.id));
         }
     }
     if wrong.is_empty() { Ok(jobs) } else { Err(format!("nothing was imported\n  {}", wrong.join("\n  "))) }
+}
+
+/// What is typed for people to read, by the rules of the API.
+fn remark(option: &str, typed: Option<&str>) -> Result<Option<String>, Failure> {
+    note(typed, "").map_err(|fault| Failure::new(USAGE, format!("{option}: {}", fault.detail)))
 }
 
 fn named(status: &str) -> Result<Status, Failure> {
@@ -385,9 +394,10 @@ fn named(status: &str) -> Result<Status, Failure> {
 
 /// Dollars, with cents or without, as cents.
 fn cents(text: &str) -> Result<u32, Failure> {
-    let plain = text.trim().trim_start_matches('$').replace(',', "");
-    let (dollars, cents) = plain.split_once('.').unwrap_or((&plain, "00"));
-    let is_right = cents.len() == 2 && cents.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = text.trim();
+    let plain = plain.strip_prefix('$').unwrap_or(plain);
+    let (dollars, cents) = plain.split_once('.').unwrap_or((plain, "00"));
+    let is_right = cents.len() == 2 && [dollars, cents].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     let whole = dollars.parse::<u32>().ok().and_then(|dollars| dollars.checked_mul(100));
     match (whole, cents.parse::<u32>()) {
         (Some(whole), Ok(cents)) if is_right && whole.checked_add(cents).is_some() => Ok(whole + cents),
@@ -402,8 +412,8 @@ mod tests {
     #[test]
     fn prices_are_dollars() {
         let right = |text| cents(text).ok();
-        assert_eq!([right("330"), right("$1,330.50"), right("0.05")], [Some(33000), Some(133_050), Some(5)]);
-        for wrong in ["", "x", "-1", "1.5", "1.234", "99999999999"] {
+        assert_eq!([right("330"), right("$1330.50"), right("0.05")], [Some(33000), Some(133_050), Some(5)]);
+        for wrong in ["", "x", "-1", "+5", "$$5", "1,2", "1.5", "1.234", "99999999999"] {
             assert_eq!(right(wrong), None, "{wrong}");
         }
     }

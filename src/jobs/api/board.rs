@@ -2,9 +2,9 @@
 
 use super::body::{Asker, Body, Id, IdempotencyKey, IfMatch, Query};
 use super::problem::{self, Problem};
-use super::public::created;
+use super::public::{created, replayed};
 use super::{Api, csv};
-use crate::jobs::booking::{Fault, Faults, RawAddress, RawBooking, RawWindow};
+use crate::jobs::booking::{self, Fault, Faults, RawAddress, RawBooking, RawWindow};
 use crate::jobs::event::{Change, Edit, Event};
 use crate::jobs::job::{Job, JobId, Link};
 use crate::jobs::status::Status;
@@ -17,9 +17,6 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-/// The longest reason or note, in characters.
-const NOTE: usize = 500;
 
 fn view(api: &Api, job: &Job) -> StaffJob {
     StaffJob::of(job, &api.terms, &api.keys)
@@ -34,16 +31,9 @@ async fn change(api: &Api, asker: Asker, id: JobId, expected: Option<u64>, event
     }
 }
 
-/// A remark without blanks around it; none where nothing is left.
+/// A remark of staff.
 fn note(typed: Option<&str>, pointer: &'static str) -> Result<Option<String>, Problem> {
-    let text = typed.map(|typed| typed.trim().to_owned()).filter(|text| !text.is_empty());
-    match text {
-        Some(text) if text.chars().count() > NOTE => {
-            let detail = format!("Shorten this to {NOTE} characters (it has {})", text.chars().count());
-            Err(Problem::unprocessable(&[Fault { pointer, code: "too-long", detail }]))
-        }
-        text => Ok(text),
-    }
+    booking::note(typed, pointer).map_err(|fault| Problem::unprocessable(&[fault]))
 }
 
 /// Which jobs.
@@ -88,8 +78,12 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Query(wanted): Query<Wante
     }
     let words: Vec<String> = wanted.q.iter().flat_map(|q| q.split_whitespace()).map(str::to_lowercase).collect();
     let matches = |job: &Job| wanted.status.is_none_or(|status| status == job.status) && job.has_words(&words);
-    let jobs = delta.jobs.iter().filter(|job| matches(job)).map(|job| view(&api, job)).collect();
-    Ok(Json(Board { rev: delta.rev, jobs, gone: delta.gone, reset: delta.reset }).into_response())
+    let (jobs, others): (Vec<&Job>, Vec<&Job>) = delta.jobs.iter().partition(|job| matches(job));
+    // A job that no longer is what was asked for has left as far as the asker is concerned.
+    let left = others.iter().filter(|_| !delta.reset).map(|job| job.id);
+    let gone = delta.gone.iter().copied().chain(left).collect();
+    let jobs = jobs.into_iter().map(|job| view(&api, job)).collect();
+    Ok(Json(Board { rev: delta.rev, jobs, gone, reset: delta.reset }).into_response())
 }
 
 /// See one job.
@@ -132,9 +126,15 @@ pub(super) async fn create(
     Body(raw): Body<RawBooking>,
 ) -> Result<Response, Problem> {
     let today = api.terms.today(api.world.now());
-    let booking = raw.check(&api.terms, today, true).map_err(|faults| Problem::unprocessable(&faults))?;
-    let job = Job::book(booking, Some(asker.user), asker.request, raw.idempotency(&key), &api.keys, api.world.as_ref());
-    let made = api.store.create(&NewJob { job, most_waiting: None }).await?;
+    let idempotency = raw.idempotency(&key);
+    let made = match replayed(&api, &idempotency).await? {
+        Some(made) => made,
+        None => {
+            let booking = raw.check(&api.terms, today, true).map_err(|faults| Problem::unprocessable(&faults))?;
+            let job = Job::book(booking, Some(asker.user), asker.request, idempotency, &api.keys, api.world.as_ref());
+            api.store.create(&NewJob { job, most_waiting: None }).await?
+        }
+    };
     let job = view(&api, &made.job);
     let location = format!("/api/v1/jobs/{}", made.job.id);
     Ok(created(&made, &location, Taken { tracking_url: job.tracking_url.clone(), job }))
@@ -145,26 +145,38 @@ fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> 
     Option::deserialize(deserializer).map(Some)
 }
 
+/// A value that may be left out, and cannot be emptied.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// New values of fields (RFC 7396): what is left out stays, `null` empties.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Patch {
+    #[serde(deserialize_with = "present")]
     name: Option<String>,
+    #[serde(deserialize_with = "present")]
     phone: Option<String>,
     #[serde(deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     email: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
     address: Option<PatchAddress>,
+    #[serde(deserialize_with = "present")]
     service: Option<String>,
+    #[serde(deserialize_with = "present")]
     details: Option<String>,
     #[serde(deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     access: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
     window: Option<PatchWindow>,
     /// In US cents.
     #[serde(deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>)]
     price_cents: Option<Option<u32>>,
+    #[serde(deserialize_with = "present")]
     needs_review: Option<bool>,
 }
 
@@ -234,7 +246,8 @@ pub(super) async fn edit(
 ) -> Result<Json<StaffJob>, Problem> {
     let job = api.store.get(id).await?.ok_or_else(Problem::no_such_job)?;
     let edit = patch.check(&api, &job).map_err(|faults| Problem::unprocessable(&faults))?;
-    change(&api, asker, id, version, Event::Edit(Box::new(edit))).await
+    // Merged with the job as it was read: whoever changes it in between makes this stale.
+    change(&api, asker, id, version.or(Some(job.version)), Event::Edit(Box::new(edit))).await
 }
 
 /// A step.
@@ -369,7 +382,7 @@ pub(super) struct Month {
     responses((status = 200, description = "CSV, safe to open", content_type = "text/csv"), (status = 401, description = "Not signed in", body = Problem))
 )]
 pub(super) async fn export(State(api): State<Arc<Api>>, Query(wanted): Query<Month>) -> Result<Response, Problem> {
-    let is_month = |month: &str| format!("{month}-01").parse::<jiff::civil::Date>().is_ok();
+    let is_month = |month: &str| month.len() == 7 && format!("{month}-01").parse::<jiff::civil::Date>().is_ok();
     if wanted.month.as_deref().is_some_and(|month| !is_month(month)) {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,

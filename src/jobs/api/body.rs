@@ -27,6 +27,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/not-json", "The body is not JSON", detail));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|_| too_large())?;
+        // An array would be taken for the fields of an object in their order.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            let detail = "The body must be an object.".to_owned();
+            return Err(Problem::unprocessable(&[Fault { pointer: "", code: "not-as-documented", detail }]));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             if error.is_data() {
                 let place = format!("line {}, column {}", error.line(), error.column());
@@ -46,9 +51,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
     type Rejection = Problem;
 
-    /// None where the request says nothing of a body.
+    /// None where there is no body.
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
-        if !request.headers().contains_key(header::CONTENT_TYPE) {
+        if axum::body::HttpBody::size_hint(request.body()).exact() == Some(0) {
             return Ok(None);
         }
         <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
@@ -81,8 +86,11 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
             return Ok(Self(None));
         }
         // CloudFront makes a tag weak when it compresses; the number in it is ours either way.
-        let number = value.trim().trim_start_matches("W/").trim_matches('"').parse();
-        number.map(|version| Self(Some(version))).map_err(|_| needed("A version is a number in quotes, as in `If-Match: \"7\"`."))
+        let value = value.trim();
+        let quoted = value.strip_prefix("W/").unwrap_or(value).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let digits = quoted.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok());
+        number.map(|version| Self(Some(version))).ok_or_else(|| needed("A version is a number in quotes, as in `If-Match: \"7\"`."))
     }
 }
 

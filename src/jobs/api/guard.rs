@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// The SHA-256 of the body, in hex. CloudFront's origin access control signs requests to a Lambda with it,
 /// and refuses a write without; a page of another site cannot send it without being asked first.
-const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+pub(super) const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
 /// The name of a request: in the log, in the history of what it changed, in its answer.
 #[derive(Clone, Debug)]

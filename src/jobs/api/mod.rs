@@ -145,9 +145,32 @@ fn staff_routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(board::export))
 }
 
-/// The OpenAPI document of the API.
+/// The OpenAPI document of the API. What holds for every endpoint is said here and not at each of them.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(public_routes()).merge(staff_routes()).into_openapi()
+    use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+    use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
+    let mut document = OpenApiRouter::with_openapi(Document::openapi()).merge(public_routes()).merge(staff_routes()).into_openapi();
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let any = ResponseBuilder::new()
+        .description("Anything else that is wrong: see `type`. 503 says `Retry-After`")
+        .content("application/problem+json", problem)
+        .build();
+    let hash = ParameterBuilder::new()
+        .name(guard::CONTENT_HASH.as_str())
+        .parameter_in(ParameterIn::Header)
+        .required(Required::True)
+        .description(Some("SHA-256 of the body in lower-case hex; without it, or with a wrong one, the answer is 403"))
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let writes = [&mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten();
+        for operation in writes {
+            operation.parameters.get_or_insert_default().push(RefOr::T(hash.clone()));
+        }
+        for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), RefOr::T(any.clone()));
+        }
+    }
+    document
 }
 
 /// The API. It answers whatever begins with `/api/`, also what it does not know.
@@ -176,5 +199,13 @@ async fn method_not_allowed() -> Problem {
 async fn head_without_body(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
     let is_head = request.method() == axum::http::Method::HEAD;
     let response = next.run(request).await;
-    if is_head { response.map(|_| axum::body::Body::empty()) } else { response }
+    if !is_head {
+        return response;
+    }
+    let length = axum::body::HttpBody::size_hint(response.body()).exact();
+    let mut response = response.map(|_| axum::body::Body::empty());
+    if let Some(length) = length {
+        response.headers_mut().insert(axum::http::header::CONTENT_LENGTH, length.into());
+    }
+    response
 }

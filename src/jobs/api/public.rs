@@ -7,12 +7,13 @@ use super::limit::Counted;
 use super::problem::Problem;
 use crate::jobs::auth::session::{stamp, stamped};
 use crate::jobs::booking::{Fault, RawBooking};
-use crate::jobs::job::Job;
-use crate::jobs::store::{Created, NewJob};
+use crate::jobs::job::{Idempotency, Job};
+use crate::jobs::store::{CreateError, Created, NewJob};
 use crate::jobs::terms::Offer;
 use crate::jobs::token::TokenHash;
 use crate::jobs::view::{PublicJob, tracking_url};
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
@@ -69,12 +70,16 @@ pub(super) async fn book(
     parts: request::Parts,
     Body(raw): Body<RawBooking>,
 ) -> Result<Response, Problem> {
+    let idempotency = raw.idempotency(&key);
+    if let Some(made) = replayed(&api, &idempotency).await? {
+        return Ok(answer(&api, &made));
+    }
     if let Some(limits) = &api.limits {
         limits.count(Counted::Booking, &address(&parts)).map_err(Problem::too_many)?;
     }
     let now = api.world.now();
     let booking = raw.check(&api.terms, api.terms.today(now), false).map_err(|faults| Problem::unprocessable(&faults))?;
-    let job = Job::book(booking, None, request, raw.idempotency(&key), &api.keys, api.world.as_ref());
+    let job = Job::book(booking, None, request, idempotency, &api.keys, api.world.as_ref());
     if !raw.company_url.is_empty() {
         // A program filled in what no person sees. It is told what it wants to hear.
         tracing::info!("a booking fell into the trap");
@@ -85,6 +90,15 @@ pub(super) async fn book(
     }
     let made = api.store.create(&NewJob { job, most_waiting: Some(api.terms.most_waiting) }).await?;
     Ok(answer(&api, &made))
+}
+
+/// The job that this very request made before: it is not judged again, by another clock and other limits.
+pub(super) async fn replayed(api: &Api, idempotency: &Idempotency) -> Result<Option<Created>, Problem> {
+    match api.store.by_key(&idempotency.key_sha256).await? {
+        Some(job) if job.idempotency.as_ref() == Some(idempotency) => Ok(Some(Created { job, replayed: true })),
+        Some(_) => Err(CreateError::KeyReused.into()),
+        None => Ok(None),
+    }
 }
 
 fn answer(api: &Api, made: &Created) -> Response {
@@ -122,16 +136,23 @@ fn read_by_a_person(api: &Api, text: Option<&str>, now: Timestamp) -> Result<(),
         (status = 404, description = "No such link", body = Problem)
     )
 )]
-pub(super) async fn track(State(api): State<Arc<Api>>, Path(token): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn track(
+    State(api): State<Arc<Api>>,
+    token: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    // What is not even text is looked up like everything else.
+    let token = token.map(|Path(token)| token).unwrap_or_default();
     let now = api.world.now();
     let job = api.store.by_token(&TokenHash::of(&token)).await?;
     let works = |job: &Job| !job.is_purged() && job.ended_at().is_none_or(|ended| now < api.terms.link_ends(ended));
     let job = job.filter(works).ok_or_else(Problem::no_such_link)?;
-    let tag = format!("\"{}\"", job.version);
+    let view = PublicJob::of(&job, &api.terms, now);
+    let tag = format!("\"{}-{}\"", view.version, view.poll_after);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut response = match known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
-        false => Json(PublicJob::of(&job, &api.terms, now)).into_response(),
+        false => Json(view).into_response(),
     };
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, tag);

@@ -100,7 +100,9 @@ impl Staff {
     /// # Errors
     /// Where the document cannot be read.
     pub async fn sign_in(&self, user: &str, passphrase: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
-        let file = self.list(now).await?;
+        // Read anew: whoever was just added is there, and an old passphrase is good for nothing at once.
+        let file = Arc::new(self.read().await?.0);
+        *self.known.lock().await = Some((now, Arc::clone(&file)));
         let member = file.staff.iter().find(|member| member.user == user.trim().to_lowercase()).cloned();
         let typed = passphrase.to_owned();
         let phc = member.as_ref().map(|member| member.phc.clone());

@@ -4,7 +4,7 @@
 use super::event::{Change, Event, Refusal};
 use super::job::{Job, JobId};
 use super::status::Status;
-use super::store::{ChangeError, CreateError, Created, Delta, NewJob};
+use super::store::{ChangeError, CreateError, Created, Delta, Kept, NewJob};
 use super::terms::Terms;
 use super::token::TokenHash;
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +33,9 @@ pub struct JobsFile {
     pub last_write: String,
     /// Every live job.
     pub jobs: Vec<Filed>,
+    /// In an export alone: jobs that are no longer live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archived: Vec<Job>,
     /// Jobs that left, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<Gone>,
@@ -67,7 +70,7 @@ pub struct Archive {
 
 impl Default for JobsFile {
     fn default() -> Self {
-        Self { format: FORMAT, rev: 0, last_write: String::new(), jobs: Vec::new(), gone: Vec::new() }
+        Self { format: FORMAT, rev: 0, last_write: String::new(), jobs: Vec::new(), archived: Vec::new(), gone: Vec::new() }
     }
 }
 
@@ -98,8 +101,13 @@ pub fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
 /// One job a line, so that a person and `diff` can read the file.
 pub fn to_bytes(file: &JobsFile) -> Vec<u8> {
     let mut text = format!("{{\n\"format\": {}, \"rev\": {}, \"last_write\": {},\n", file.format, file.rev, json(&file.last_write));
-    for (name, rows) in [("jobs", file.jobs.iter().map(json).collect::<Vec<_>>()), ("gone", file.gone.iter().map(json).collect())] {
-        let comma = if name == "jobs" { "," } else { "" };
+    let lists: [(&str, Vec<String>); 3] = [
+        ("jobs", file.jobs.iter().map(json).collect()),
+        ("archived", file.archived.iter().map(json).collect()),
+        ("gone", file.gone.iter().map(json).collect()),
+    ];
+    for (name, rows) in lists.into_iter().filter(|(name, rows)| *name != "archived" || !rows.is_empty()) {
+        let comma = if name == "gone" { "" } else { "," };
         let rows = if rows.is_empty() { String::new() } else { format!("\n{}\n", rows.join(",\n")) };
         text.push_str(&format!("\"{name}\": [{rows}]{comma}\n"));
     }
@@ -111,11 +119,39 @@ fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("jobs have no value that JSON lacks")
 }
 
+/// Far more changes than there will ever be, and far from where a counter turns over.
+const MOST_CHANGES: u64 = 1 << 53;
+
 impl JobsFile {
-    /// A file of its own with these jobs.
-    pub fn of(jobs: &[Job]) -> Self {
-        let jobs = jobs.iter().map(|job| Filed { rev: 1, job: job.clone() }).collect();
-        Self { rev: 1, jobs, ..Self::default() }
+    /// Whether its counters can go on.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words.
+    pub fn is_sound(&self) -> Result<(), String> {
+        let counters = self.jobs.iter().flat_map(|filed| [filed.rev, filed.job.version, u64::from(filed.job.link.epoch)]);
+        match counters.chain([self.rev]).all(|counter| counter < MOST_CHANGES) {
+            true => Ok(()),
+            false => Err("a revision or version in it is beyond anything that `qdn` writes".to_owned()),
+        }
+    }
+
+    /// The job that a request with this key made.
+    pub fn by_key(&self, key_sha256: &str) -> Option<&Job> {
+        let has_key = |job: &&Job| job.idempotency.as_ref().is_some_and(|known| known.key_sha256 == key_sha256);
+        self.jobs.iter().map(|filed| &filed.job).find(has_key)
+    }
+
+    /// A file of its own with these jobs: what an export is.
+    pub fn of(kept: &[Kept]) -> Self {
+        let live = kept.iter().filter(|kept| !kept.archived).map(|kept| Filed { rev: 1, job: kept.job.clone() });
+        let archived = kept.iter().filter(|kept| kept.archived).map(|kept| kept.job.clone());
+        Self { rev: 1, jobs: live.collect(), archived: archived.collect(), ..Self::default() }
+    }
+
+    /// The jobs of an export.
+    pub fn into_kept(self) -> Vec<Kept> {
+        let live = self.jobs.into_iter().map(|filed| Kept { job: filed.job, archived: false });
+        live.chain(self.archived.into_iter().map(|job| Kept { job, archived: true })).collect()
     }
 
     fn find(&self, id: JobId) -> Option<&Filed> {
@@ -139,11 +175,7 @@ impl JobsFile {
     /// The same idempotency key with another body; too many jobs that nobody looked at.
     pub fn create(&mut self, new: &NewJob) -> Result<Created, CreateError> {
         if let Some(wanted) = &new.job.idempotency {
-            let same = self
-                .jobs
-                .iter()
-                .find(|filed| filed.job.idempotency.as_ref().is_some_and(|known| known.key_sha256 == wanted.key_sha256));
-            if let Some(Filed { job, .. }) = same {
+            if let Some(job) = self.by_key(&wanted.key_sha256) {
                 return match job.idempotency.as_ref() == Some(wanted) {
                     true => Ok(Created { job: job.clone(), replayed: true }),
                     false => Err(CreateError::KeyReused),
@@ -175,7 +207,7 @@ impl JobsFile {
     /// What changed after a revision. Everything, where that is longer ago than is remembered.
     pub fn since(&self, rev: u64) -> Delta {
         // A revision of the future is one of another file: the answer then is all there is.
-        let forgotten = self.gone.len() == REMEMBERED && self.gone[0].rev > rev + 1;
+        let forgotten = self.gone.len() == REMEMBERED && self.gone[0].rev > rev;
         let reset = rev == 0 || rev > self.rev || forgotten;
         let from = if reset { 0 } else { rev };
         Delta {

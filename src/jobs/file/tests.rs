@@ -93,3 +93,24 @@ fn a_change_of_another_version_gets_the_job_as_it_stands() {
     assert_eq!(file.change(id, None, &ready(2)), Ok(after), "already there: nothing happens");
     assert_eq!(file.change(numbered(8).job.id, None, &ready(1)), Err(ChangeError::NotFound));
 }
+
+#[test]
+fn a_board_is_told_everything_where_more_left_than_is_remembered() {
+    let mut file = JobsFile::default();
+    for _ in 0..REMEMBERED + 500 {
+        let mut new = numbered(1);
+        new.job.id = JobId(uuid::Uuid::from_u128(file.rev.into()));
+        new.job.idempotency = None;
+        add(&mut file, &NewJob { most_waiting: None, ..new }).unwrap();
+    }
+    let seen = file.rev;
+    file.remove(|_| true);
+    file.rev += 1;
+    assert!(file.since(seen).reset);
+}
+
+#[test]
+fn counters_beyond_all_measure_are_found() {
+    let file = JobsFile { rev: u64::MAX, ..JobsFile::default() };
+    assert!(file.is_sound().is_err() && JobsFile::default().is_sound().is_ok());
+}

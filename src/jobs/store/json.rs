@@ -6,7 +6,7 @@
 
 use super::documents::{Documents, Read, Tag, When, WriteError};
 use super::tries::Tries;
-use super::{ChangeError, CreateError, Created, Delta, Imported, NewJob, Store, StoreError, Tidied, asked_by};
+use super::{ChangeError, CreateError, Created, Delta, Imported, Kept, NewJob, Store, StoreError, Tidied, asked_by};
 use crate::jobs::event::Change;
 use crate::jobs::file::{self, Archive, Filed, JobsFile, LARGE, TOO_LARGE};
 use crate::jobs::job::{Job, JobId};
@@ -54,7 +54,8 @@ impl<D: Documents> JsonStore<D> {
             (Read::Unchanged, Some((tag, file))) => Ok((Some(tag), file)),
             (Read::Missing | Read::Unchanged, _) => Ok((None, Arc::default())),
             (Read::Found(bytes, tag), _) => {
-                let file = Arc::new(self.parse(JOBS, &bytes)?);
+                let file: Arc<JobsFile> = Arc::new(self.parse(JOBS, &bytes)?);
+                file.is_sound().map_err(|why| StoreError::Broken(format!("{}: {why}", self.documents.place(JOBS))))?;
                 self.remember(&tag, &file);
                 Ok((Some(tag), file))
             }
@@ -170,14 +171,14 @@ impl<D: Documents> JsonStore<D> {
     }
 
     /// Every job in the live file and in the archives.
-    async fn everything(&self) -> Result<BTreeMap<JobId, Job>, StoreError> {
+    async fn everything(&self) -> Result<BTreeMap<JobId, Kept>, StoreError> {
         // The live file first: jobs leave it for an archive and are never without a place on the way, so one
         // that is no longer here is there. Where it is in both, the later version counts.
-        let mut jobs: BTreeMap<JobId, Job> =
-            self.read().await?.jobs.iter().map(|filed| (filed.job.id, filed.job.clone())).collect();
+        let live = |filed: &Filed| (filed.job.id, Kept { job: filed.job.clone(), archived: false });
+        let mut jobs: BTreeMap<JobId, Kept> = self.read().await?.jobs.iter().map(live).collect();
         for (id, job) in self.archives().await?.into_iter().flat_map(|(_, archive)| archive.jobs) {
-            if jobs.get(&id).is_none_or(|known| known.version < job.version) {
-                jobs.insert(id, job);
+            if jobs.get(&id).is_none_or(|known| known.job.version < job.version) {
+                jobs.insert(id, Kept { job, archived: true });
             }
         }
         Ok(jobs)
@@ -211,7 +212,9 @@ impl<D: Documents> JsonStore<D> {
 
     async fn archives(&self) -> Result<Vec<(String, Archive)>, StoreError> {
         let mut archives = Vec::new();
-        for name in self.documents.list(ARCHIVE).await.map_err(StoreError::Unreachable)? {
+        let names = self.documents.list(ARCHIVE).await.map_err(StoreError::Unreachable)?;
+        // A note that somebody put beside them is none of ours.
+        for name in names.into_iter().filter(|name| name.ends_with(".json")) {
             if let Read::Found(bytes, _) = self.documents.read(&name, None).await.map_err(StoreError::Unreachable)? {
                 let archive = self.parse(&name, &bytes)?;
                 archives.push((name, archive));
@@ -219,6 +222,11 @@ impl<D: Documents> JsonStore<D> {
         }
         Ok(archives)
     }
+}
+
+/// The archive of a job: that of the month in which it ended.
+fn month(job: &Job) -> String {
+    format!("{ARCHIVE}{}.json", job.ended_at().unwrap_or(job.updated_at).strftime("%Y-%m"))
 }
 
 #[async_trait]
@@ -247,26 +255,45 @@ impl<D: Documents> Store for JsonStore<D> {
         Ok(self.read().await?.since(rev))
     }
 
-    async fn export(&self) -> Result<Vec<Job>, StoreError> {
+    async fn by_key(&self, key_sha256: &str) -> Result<Option<Job>, StoreError> {
+        Ok(self.read().await?.by_key(key_sha256).cloned())
+    }
+
+    async fn kept(&self) -> Result<Vec<Kept>, StoreError> {
         Ok(self.everything().await?.into_values().collect())
     }
 
-    async fn import(&self, jobs: &[Job], request: &str) -> Result<Imported, StoreError> {
+    async fn keep(&self, jobs: &[Kept], request: &str) -> Result<Imported, StoreError> {
         let before = self.everything().await?;
+        let differs = |job: &Job| StoreError::Broken(format!("job {} is there already and differs; nothing was imported", job.id));
+        let mut months: BTreeMap<String, Vec<&Job>> = BTreeMap::new();
+        for Kept { job, archived } in jobs {
+            match before.get(&job.id) {
+                Some(known) if known.job != *job => return Err(differs(job)),
+                None if *archived => months.entry(month(job)).or_default().push(job),
+                _ => {}
+            }
+        }
+        // The archives first: an import that is cut short is finished by the same one done again.
+        for (name, jobs) in &months {
+            self.revise(name, |archive: &mut Archive| {
+                for job in jobs {
+                    archive.jobs.entry(job.id).or_insert_with(|| Job::clone(job));
+                }
+            })
+            .await?;
+        }
+        let archived = months.values().map(Vec::len).sum();
+        let live: Vec<&Job> = jobs.iter().filter(|kept| !kept.archived).map(|kept| &kept.job).collect();
         let done = |file: &JobsFile| (file.last_write == request).then_some(Imported { added: jobs.len(), unchanged: 0 });
         self.update(request, true, done, |file| {
-            let mut imported = Imported::default();
-            for job in jobs {
-                match file.get(job.id).or_else(|| before.get(&job.id)) {
-                    Some(known) if known == job => imported.unchanged += 1,
-                    Some(_) => {
-                        return Err(StoreError::Broken(format!(
-                            "job {} is there already and differs; nothing was imported",
-                            job.id
-                        )));
-                    }
+            let mut imported = Imported { added: archived, unchanged: jobs.len() - live.len() - archived };
+            for job in &live {
+                match file.get(job.id).or_else(|| before.get(&job.id).map(|kept| &kept.job)) {
+                    Some(known) if known == *job => imported.unchanged += 1,
+                    Some(_) => return Err(differs(job)),
                     None => {
-                        file.jobs.push(Filed { rev: file.rev + 1, job: job.clone() });
+                        file.jobs.push(Filed { rev: file.rev + 1, job: Job::clone(job) });
                         imported.added += 1;
                     }
                 }
@@ -283,8 +310,7 @@ impl<D: Documents> Store for JsonStore<D> {
         // next run puts the same jobs in the same place.
         let mut months: BTreeMap<String, Vec<Job>> = BTreeMap::new();
         for job in self.read().await?.ended(archive_before) {
-            let month = job.ended_at().unwrap_or(now).strftime("%Y-%m").to_string();
-            months.entry(format!("{ARCHIVE}{month}.json")).or_default().push(job.clone());
+            months.entry(month(job)).or_default().push(job.clone());
         }
         for (name, jobs) in &months {
             self.revise(name, |archive: &mut Archive| archive.jobs.extend(jobs.iter().map(|job| (job.id, job.clone())))).await?;

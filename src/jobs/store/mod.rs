@@ -48,6 +48,15 @@ pub struct Delta {
     pub reset: bool,
 }
 
+/// A job as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The job.
+    pub job: Job,
+    /// Whether it is no longer live: it cannot be found or changed, and has no link.
+    pub archived: bool,
+}
+
 /// What tidying up came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tidied {
@@ -145,11 +154,25 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// What changed since a revision; 0 asks for everything.
     async fn since(&self, rev: u64) -> Result<Delta, StoreError>;
 
+    /// The live job that a request with this key made.
+    async fn by_key(&self, key_sha256: &str) -> Result<Option<Job>, StoreError>;
+
     /// Every job there is, archived ones too, in the order of their ids.
-    async fn export(&self) -> Result<Vec<Job>, StoreError>;
+    async fn kept(&self) -> Result<Vec<Kept>, StoreError>;
+
+    /// Every job there is, wherever it stands.
+    async fn export(&self) -> Result<Vec<Job>, StoreError> {
+        Ok(self.kept().await?.into_iter().map(|kept| kept.job).collect())
+    }
 
     /// Adds jobs as they stand. All or none: one that is there already and differs stops it.
-    async fn import(&self, jobs: &[Job], request: &str) -> Result<Imported, StoreError>;
+    async fn keep(&self, jobs: &[Kept], request: &str) -> Result<Imported, StoreError>;
+
+    /// Adds live jobs as they stand, as [`Store::keep`] does.
+    async fn import(&self, jobs: &[Job], request: &str) -> Result<Imported, StoreError> {
+        let kept: Vec<Kept> = jobs.iter().map(|job| Kept { job: job.clone(), archived: false }).collect();
+        self.keep(&kept, request).await
+    }
 
     /// Moves jobs that ended long ago to their month's archive, and removes personal data that is due.
     async fn tidy(&self, terms: &Terms, now: Timestamp, request: &str) -> Result<Tidied, StoreError>;

@@ -91,6 +91,10 @@ fn an_old_step_is_undone_with_a_note() {
         post(&site, &job, "undo", json!({ "note": "  " })).await.problem(409, "/problems/note-needed");
         let back = post(&site, &job, "undo", json!({ "note": "customer called" })).await.is(200).json();
         assert_eq!((back["status"].as_str(), back["history"][2]["note"].as_str()), (Some("submitted"), Some("customer called")));
+        let job = standing(&site, "ready_for_pickup").await;
+        let path = format!("/api/v1/jobs/{}/undo", job["id"].as_str().expect("an id"));
+        let typeless = site.ask("POST", &path).version(&job["version"]).bytes(b"{\"note\":\"x\"}");
+        typeless.send().await.problem(415, "/problems/not-json");
         // As the board's button sends it: without a body.
         let job = standing(&site, "ready_for_pickup").await;
         let path = format!("/api/v1/jobs/{}/undo", job["id"].as_str().expect("an id"));
@@ -143,6 +147,9 @@ fn a_version_is_needed_and_may_be_weak() {
         let to = json!({ "to": "ready_for_pickup" });
         site.ask("POST", &path).json(&to).send().await.problem(428, "/problems/version-needed");
         site.ask("POST", &path).json(&to).header("if-match", "\"x\"").send().await.problem(428, "/problems/version-needed");
+        for wrong in ["1", "\"+1\"", "W/W/\"1\"", "\"\"1\"\""] {
+            site.ask("POST", &path).json(&to).header("if-match", wrong).send().await.problem(428, "/problems/version-needed");
+        }
         site.ask("POST", &path).json(&to).header("if-match", "W/\"1\"").send().await.is(200);
     });
 }
@@ -170,13 +177,66 @@ fn fields_are_changed_by_the_rules_of_a_booking() {
         let pointers: Vec<&str> =
             wrong["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
         assert_eq!(pointers, ["/name", "/phone", "/window/date"]);
-        for unknown in [json!({ "status": "completed" }), json!({ "history": [] }), json!({ "id": "x" })] {
+        for unknown in [
+            json!({ "name": null }),
+            json!({ "window": null }),
+            json!(["Ann"]),
+            json!({ "status": "completed" }),
+            json!({ "history": [] }),
+            json!({ "id": "x" }),
+        ] {
             site.ask("PATCH", &path)
                 .json(&unknown)
                 .version(&empty["version"])
                 .send()
                 .await
                 .problem(422, "/problems/invalid-fields");
+        }
+    });
+}
+
+#[test]
+fn two_edits_of_one_address_at_once_lose_nothing() {
+    everywhere(async |site| {
+        site.sign_in("sam").await;
+        let job = site.taken().await;
+        let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
+        let patch = |patch: Value| site.ask("PATCH", &path).json(&patch).header("if-match", "*").send();
+        let (one, other) =
+            tokio::join!(patch(json!({ "address": { "street": "1 Oak St" } })), patch(json!({ "address": { "zip": "92102" } })));
+        let now = site.ask("GET", &path).send().await.is(200).json();
+        for (answer, field, value) in [(one, "street", "1 Oak St"), (other, "zip", "92102")] {
+            assert_eq!(answer.status == 200, now["address"][field] == value, "what was answered with 200 is there: {now}");
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_seen_is_not_kept() {
+    everywhere(async |site| {
+        site.sign_in("sam").await;
+        let job = site.taken().await;
+        let noted = post(&site, &job, "transitions", json!({ "to": "ready_for_pickup", "note": "\u{0}\u{1b}[2Jx\u{202e}y" }))
+            .await
+            .is(200)
+            .json();
+        assert_eq!(noted["history"][1]["note"], "[2Jxy");
+        let mut booking = site.booking().await;
+        booking["name"] = json!("\u{200b}\u{2060}");
+        let missing = site.book(&booking).send().await.problem(422, "/problems/invalid-fields").json();
+        assert_eq!(missing["errors"][0]["pointer"], "/name");
+    });
+}
+
+#[test]
+fn a_head_has_the_head_of_a_get() {
+    everywhere(async |site| {
+        let get = site.ask("GET", "/api/v1/health").send().await.is(200);
+        let head = site.ask("HEAD", "/api/v1/health").send().await.is(200);
+        assert!(head.body.is_empty());
+        assert_eq!(head.header("content-type"), get.header("content-type"));
+        if let Some(length) = head.header("content-length") {
+            assert_eq!(length, get.body.len().to_string());
         }
     });
 }
@@ -199,6 +259,14 @@ fn a_board_asks_for_what_changed() {
         );
         let ready = site.ask("GET", "/api/v1/jobs?status=ready_for_pickup").send().await.is(200).json();
         assert_eq!(ready["jobs"].as_array().unwrap().len(), 1);
+        let left = site.ask("GET", &format!("{since}&status=submitted")).send().await.is(200).json();
+        assert_eq!(
+            (left["jobs"].as_array().unwrap().len(), &left["gone"][0]),
+            (0, &job["id"]),
+            "it is no longer what was asked for"
+        );
+        let phone = site.ask("GET", "/api/v1/jobs?q=(619)%20555-0142").send().await.is(200).json();
+        assert_eq!(phone["jobs"].as_array().unwrap().len(), 2);
         let found = site.ask("GET", "/api/v1/jobs?q=MARK%20elm").send().await.is(200).json();
         assert_eq!(found["jobs"].as_array().unwrap().len(), 2);
         site.ask("GET", "/api/v1/jobs?stats=1").send().await.problem(400, "/problems/query");
@@ -241,6 +309,7 @@ fn hostile_text_stays_text() {
             assert!(text.contains(cell), "{cell} in {text}");
         }
         assert_eq!(site.ask("GET", "/api/v1/jobs.csv?month=2026-12").send().await.text().lines().count(), 1);
+        site.ask("GET", "/api/v1/jobs.csv?month=2026-11-24T10:00").send().await.problem(400, "/problems/query");
         site.ask("GET", "/api/v1/jobs.csv?month=soon").send().await.problem(400, "/problems/query");
     });
 }

@@ -59,7 +59,7 @@ fn every_link_that_shows_nothing_shows_the_same_nothing() {
 
         let nothing = site.track(&expired["tracking_url"]).await.problem(404, "/problems/job-not-found");
         let mut answers = vec![site.track(&revoked["tracking_url"]).await];
-        for token in ["AAAAAAAAAAAAAAAAAAAAAA", "fcdc1c82cb284dbe", "x", "%00", "..%2f", &"a".repeat(400)] {
+        for token in ["AAAAAAAAAAAAAAAAAAAAAA", "fcdc1c82cb284dbe", "x", "%00", "%ff", "..%2f", &"a".repeat(400)] {
             answers.push(site.ask("GET", &format!("/api/v1/track/{token}")).send().await);
         }
         for answer in answers {
@@ -104,6 +104,10 @@ fn the_same_booking_sent_ten_times_at_once_is_one_job() {
         other["name"] = json!("Ann");
         let reused = site.ask("POST", "/api/v1/jobs").json(&other).header("idempotency-key", "one").send().await;
         reused.problem(422, "/problems/idempotency-key-reused");
+        // However late it is sent once more, it is answered and not judged again.
+        site.pass(SignedDuration::from_hours(9 * 24));
+        let late = site.ask("POST", "/api/v1/jobs").json(&booking).header("idempotency-key", "one").send().await.is(201);
+        assert_eq!(late.header("idempotent-replayed"), Some("true"));
         // A fresh stamp on the same booking changes nothing about it.
         let mut again = booking.clone();
         again["form_stamp"] = site.booking().await["form_stamp"].clone();
@@ -143,6 +147,7 @@ fn a_body_that_is_none_is_refused_in_its_own_way() {
         site.book(&booking).without("idempotency-key").send().await.problem(400, "/problems/idempotency-key-needed");
         site.book(&booking).bytes(b"{\"name\":\"\xff\"}").send().await.problem(400, "/problems/not-json");
         site.book(&Value::Array(vec![])).send().await.problem(422, "/problems/invalid-fields");
+        site.book(&json!(["half_truck", "Two sofas"])).send().await.problem(422, "/problems/invalid-fields");
     });
 }
 

@@ -53,7 +53,7 @@ fn nobody_and_somebody_with_a_wrong_passphrase_look_alike() {
 #[test]
 fn sessions_end() {
     everywhere(async |site| {
-        site.sign_in("maria").await;
+        let passphrase = site.sign_in("maria").await;
         site.pass(SignedDuration::from_hours(7));
         let renewed = site.ask("GET", "/api/v1/jobs").send().await.is(200);
         let cookie = renewed.header("set-cookie").expect("half over, so it is renewed").split(';').next().unwrap().to_owned();
@@ -62,8 +62,14 @@ fn sessions_end() {
         site.use_cookie(Some(&cookie));
         assert!(is_in(&site).await, "the renewed one goes on");
 
-        site.api.staff.renew("maria", &System).await.unwrap();
+        let renewed = site.api.staff.renew("maria", &System).await.unwrap();
         assert!(!is_in(&site).await, "another passphrase ends every session");
+        site.use_cookie(None);
+        let sign_in = |passphrase: String| {
+            site.ask("POST", "/api/v1/session").json(&json!({ "user": "maria", "passphrase": passphrase })).send()
+        };
+        sign_in(passphrase).await.problem(401, "/problems/wrong-passphrase");
+        sign_in(renewed.reveal().to_owned()).await.is(204);
         site.sign_in("sam").await;
         site.api.staff.remove("sam").await.unwrap();
         assert!(!is_in(&site).await);

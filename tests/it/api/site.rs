@@ -152,7 +152,7 @@ impl Ask<'_> {
     }
 
     pub(super) async fn send(mut self) -> Answer {
-        if self.hashed && self.method != "GET" {
+        if self.hashed && !matches!(self.method, "GET" | "HEAD") {
             let hash = sha256_hex(&self.body);
             self.headers.push(("x-amz-content-sha256".to_owned(), hash));
         }

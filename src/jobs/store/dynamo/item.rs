@@ -10,6 +10,7 @@
 use crate::jobs::file::FORMAT;
 use crate::jobs::job::{Job, JobId};
 use crate::jobs::status::Status;
+use crate::jobs::store::Kept;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
@@ -23,14 +24,6 @@ pub(super) const CANCELED: &str = "canceled";
 pub(super) const GONE: &str = "gone";
 /// Where archived jobs stand whose personal data will have to go.
 pub(super) const ARCHIVE: &str = "archive";
-
-/// What an item says of a job.
-#[derive(Clone, Debug)]
-pub(super) struct Kept {
-    pub(super) job: Job,
-    /// It is kept, and no longer live.
-    pub(super) archived: bool,
-}
 
 /// Where a job stands in the index.
 #[derive(Clone, Copy, Debug)]

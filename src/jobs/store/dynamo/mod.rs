@@ -14,7 +14,7 @@ pub use documents::DynamoDocuments;
 
 use super::documents::WriteError;
 use super::tries::Tries;
-use super::{ChangeError, CreateError, Created, Delta, Imported, NewJob, Store, StoreError, Tidied, asked_by};
+use super::{ChangeError, CreateError, Created, Delta, Imported, Kept, NewJob, Store, StoreError, Tidied, asked_by};
 use crate::jobs::event::Change;
 use crate::jobs::file;
 use crate::jobs::job::{Job, JobId};
@@ -23,7 +23,7 @@ use crate::jobs::terms::Terms;
 use crate::jobs::token::TokenHash;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use item::{GONE, Kept, Standing, decode, encode, job_key, live_partitions, pointer, request_key, string, token_key};
+use item::{GONE, Standing, decode, encode, job_key, live_partitions, pointer, request_key, string, token_key};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -70,7 +70,11 @@ impl DynamoStore {
     /// The job to which an item leads.
     async fn behind(&self, key: &str) -> Result<Option<Job>, StoreError> {
         let Some(item) = self.table.get(key).await? else { return Ok(None) };
-        let id = string(&item, "of").and_then(|id| id.parse().ok());
+        self.to(key, &item).await
+    }
+
+    async fn to(&self, key: &str, item: &item::Item) -> Result<Option<Job>, StoreError> {
+        let id = string(item, "of").and_then(|id| id.parse().ok());
         let id = id.ok_or_else(|| self.broken(&format!("`{key}` leads to no job")))?;
         self.live(id).await
     }
@@ -162,8 +166,12 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// The steps that make a job: itself, its link, and the key of its request.
-fn addition(job: &Job) -> Vec<Step> {
+/// The steps that make a job: itself, its link, and the key of its request. An archived one has neither.
+fn addition(Kept { job, archived }: &Kept) -> Vec<Step> {
+    if *archived {
+        let standing = if job.is_purged() { Standing::Nowhere } else { Standing::Gone(now()) };
+        return vec![Step::Add(encode(job, standing))];
+    }
     let mut steps = vec![Step::Add(encode(job, Standing::Live(now()))), Step::Put(pointer(token_key(job), job.id))];
     steps.extend(request_key(job).map(|key| Step::Add(pointer(key, job.id))));
     steps
@@ -172,6 +180,9 @@ fn addition(job: &Job) -> Vec<Step> {
 /// The steps that turn a live job into what it is after a change.
 fn replacement(before: &Job, after: &Job) -> Vec<Step> {
     let mut steps = vec![Step::Replace(encode(after, Standing::Live(now())), before.version)];
+    if before.idempotency != after.idempotency {
+        steps.extend(request_key(before).map(Step::Delete));
+    }
     if before.link.track_sha256 != after.link.track_sha256 {
         steps.push(Step::Delete(token_key(before)));
         steps.push(Step::Put(pointer(token_key(after), after.id)));
@@ -209,7 +220,8 @@ impl Store for DynamoStore {
             {
                 return Err(CreateError::Closed);
             }
-            Ok(Next::Write(addition(&new.job), Created { job: new.job.clone(), replayed: false }))
+            let kept = Kept { job: new.job.clone(), archived: false };
+            Ok(Next::Write(addition(&kept), Created { job: new.job.clone(), replayed: false }))
         })
         .await
     }
@@ -234,8 +246,18 @@ impl Store for DynamoStore {
     }
 
     async fn by_token(&self, hash: &TokenHash) -> Result<Option<Job>, StoreError> {
-        let job = self.behind(&format!("token:{}", hash.as_str())).await?;
+        let key = format!("token:{}", hash.as_str());
+        let Some(item) = self.table.get(&key).await? else {
+            // As much work as for a link that has expired, whose item is there until its job is archived.
+            self.live(JobId(uuid::Uuid::nil())).await?;
+            return Ok(None);
+        };
+        let job = self.to(&key, &item).await?;
         Ok(job.filter(|job| job.link.track_sha256 == *hash))
+    }
+
+    async fn by_key(&self, key_sha256: &str) -> Result<Option<Job>, StoreError> {
+        self.behind(&format!("key:{key_sha256}")).await
     }
 
     async fn since(&self, rev: u64) -> Result<Delta, StoreError> {
@@ -259,11 +281,11 @@ impl Store for DynamoStore {
         Ok(Delta { rev: if reset { until } else { until.max(rev) }, jobs, gone, reset })
     }
 
-    async fn export(&self) -> Result<Vec<Job>, StoreError> {
+    async fn kept(&self) -> Result<Vec<Kept>, StoreError> {
         let mut jobs = BTreeMap::new();
         for item in self.table.scan("job:").await? {
-            let job = decode(&item).map_err(|why| self.broken(&why))?.job;
-            jobs.insert(job.id, job);
+            let kept = decode(&item).map_err(|why| self.broken(&why))?;
+            jobs.insert(kept.job.id, kept);
         }
         Ok(jobs.into_values().collect())
     }
@@ -271,21 +293,22 @@ impl Store for DynamoStore {
     /// Compares all first, so that a job that is there already and differs stops everything; then adds 33
     /// at a time, each time all or none. What ends between two of those is continued by the same import
     /// done again.
-    async fn import(&self, jobs: &[Job], _request: &str) -> Result<Imported, StoreError> {
-        let keys: Vec<String> = jobs.iter().map(|job| job_key(job.id)).collect::<BTreeSet<_>>().into_iter().collect();
+    async fn keep(&self, jobs: &[Kept], _request: &str) -> Result<Imported, StoreError> {
+        let keys: Vec<String> = jobs.iter().map(|kept| job_key(kept.job.id)).collect::<BTreeSet<_>>().into_iter().collect();
         let known: BTreeMap<JobId, Job> = self.all(&keys).await?.into_iter().map(|kept| (kept.job.id, kept.job)).collect();
-        let mut new: BTreeMap<JobId, &Job> = BTreeMap::new();
-        for job in jobs {
-            let before = known.get(&job.id).or_else(|| new.get(&job.id).copied());
+        let mut new: BTreeMap<JobId, &Kept> = BTreeMap::new();
+        for kept in jobs {
+            let job = &kept.job;
+            let before = known.get(&job.id).or_else(|| new.get(&job.id).map(|kept| &kept.job));
             match before {
                 Some(before) if before == job => {}
                 Some(_) => {
                     return Err(StoreError::Broken(format!("job {} is there already and differs; nothing was imported", job.id)));
                 }
-                None => drop(new.insert(job.id, job)),
+                None => drop(new.insert(job.id, kept)),
             }
         }
-        let new: Vec<&Job> = new.into_values().collect();
+        let new: Vec<&Kept> = new.into_values().collect();
         let mut imported = Imported { added: 0, unchanged: jobs.len() - new.len() };
         for chunk in new.chunks(IMPORTED) {
             let added = self.add(chunk).await.map_err(|error| match imported.added {
@@ -305,21 +328,21 @@ impl Store for DynamoStore {
 
 impl DynamoStore {
     /// Adds those jobs that are not there; says how many.
-    async fn add(&self, jobs: &[&Job]) -> Result<usize, StoreError> {
-        let keys: Vec<String> = jobs.iter().map(|job| job_key(job.id)).collect();
+    async fn add(&self, jobs: &[&Kept]) -> Result<usize, StoreError> {
+        let keys: Vec<String> = jobs.iter().map(|kept| job_key(kept.job.id)).collect();
         let keys = &keys;
         self.until_done(|again| async move {
             let known: BTreeMap<JobId, Job> = match again {
                 true => self.all(keys).await?.into_iter().map(|kept| (kept.job.id, kept.job)).collect(),
                 false => BTreeMap::new(),
             };
-            if let Some(job) = jobs.iter().find(|job| known.get(&job.id).is_some_and(|known| known != **job)) {
-                return Err(StoreError::Broken(format!("job {} was changed meanwhile and differs", job.id)));
+            if let Some(kept) = jobs.iter().find(|kept| known.get(&kept.job.id).is_some_and(|known| *known != kept.job)) {
+                return Err(StoreError::Broken(format!("job {} was changed meanwhile and differs", kept.job.id)));
             }
-            let missing: Vec<&&Job> = jobs.iter().filter(|job| !known.contains_key(&job.id)).collect();
+            let missing: Vec<&&Kept> = jobs.iter().filter(|kept| !known.contains_key(&kept.job.id)).collect();
             match missing.is_empty() {
                 true => Ok(Next::Is(jobs.len())),
-                false => Ok(Next::Write(missing.iter().flat_map(|job| addition(job)).collect(), jobs.len())),
+                false => Ok(Next::Write(missing.iter().flat_map(|kept| addition(kept)).collect(), jobs.len())),
             }
         })
         .await

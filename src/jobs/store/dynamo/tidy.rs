@@ -1,14 +1,14 @@
 //! What time does to jobs in a table. Each step is one that may be the last before a crash: the next run
 //! finds the rest by the index.
 
-use super::item::{ARCHIVE, CANCELED, GONE, Kept, Standing, encode, request_key, token_key};
+use super::item::{ARCHIVE, CANCELED, GONE, Standing, encode, request_key, token_key};
 use super::table::{Step, Which};
 use super::{DynamoStore, REMEMBERED};
 use crate::jobs::file;
 use crate::jobs::job::Job;
 use crate::jobs::status::Status;
 use crate::jobs::store::documents::WriteError;
-use crate::jobs::store::{StoreError, Tidied};
+use crate::jobs::store::{Kept, StoreError, Tidied};
 use crate::jobs::terms::Terms;
 use jiff::Timestamp;
 

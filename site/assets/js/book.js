@@ -92,11 +92,8 @@ function fault(name) {
 }
 
 function faults() {
-  return [...Object.keys(missing), 'email'].map((field) => ({ field, text: fault(field) })).filter(({ text }) => text)
-    .sort((a, b) => order(a.field) - order(b.field));
+  return [...Object.keys(missing), 'email'].map((field) => ({ field, text: fault(field) })).filter(({ text }) => text);
 }
-
-const order = (field) => [...form.elements].findIndex((input) => input.name === field);
 
 function booking() {
   const { service, details, street, city, zip, access, date, part, name, phone, email, company_url } = Object.fromEntries(new FormData(form));

@@ -2,7 +2,7 @@
 
 import { byId, clone, fill, words } from '../lib/dom.js';
 import { sayDay, sayMoment } from '../lib/time.js';
-import { fillEdit, priceOf } from './forms.js';
+import { fillEdit, priceOf, sayPhone } from './forms.js';
 import { jobOf, step, titleOf } from './jobs.js';
 
 const drawer = byId('job');
@@ -65,7 +65,7 @@ export function redrawJob() {
   fill(drawer, 'details', job.details);
   fill(drawer, 'access', job.access ?? 'Nothing noted');
   const message = job.tracking_url && `Your pickup: ${linkOf(job)}`;
-  reach('call', job.phone && `tel:${job.phone}`, `Call ${job.phone}`);
+  reach('call', job.phone && `tel:${job.phone}`, `Call ${sayPhone(job.phone)}`);
   reach('text', job.phone && message && `sms:${job.phone}?body=${encodeURIComponent(message)}`);
   reach('mail', job.email && `mailto:${encodeURIComponent(job.email)}`, job.email);
   reach('map', street && `https://www.google.com/maps/search/?api=1&query=${encodeURIComponent(where)}`);

@@ -1,17 +1,20 @@
 // The office's two forms: a job that came in by phone, and a job that is put right. Both have the same fields.
 
-import { byId, words } from '../lib/dom.js';
+import { byId } from '../lib/dom.js';
 import { faultsOf, showFaults } from '../lib/form.js';
 import { today } from '../lib/time.js';
 
 const dollars = (cents) => (cents == null ? '' : (cents / 100).toFixed(cents % 100 ? 2 : 0));
+
+/** As it is said here; a number from abroad as it is dialled. */
+export const sayPhone = (phone) => phone.replace(/^\+1(\d{3})(\d{3})(\d{4})$/, '($1) $2-$3');
 
 /** @param {any} job @returns {Record<string, string>} what the fields say of a job */
 function valuesOf(job) {
   const { name, phone, email, details, access, service } = job;
   const { street, city, zip } = job.address;
   const { date, part } = job.window;
-  return { name, phone, email: email ?? '', street, city, zip, service, price: dollars(job.price_cents), details, access: access ?? '', date, part };
+  return { name, phone: sayPhone(phone), email: email ?? '', street, city, zip, service, price: dollars(job.price_cents), details, access: access ?? '', date, part };
 }
 
 /** @returns {number | null | undefined} in cents; null for nothing, undefined for what is no price */
@@ -107,6 +110,4 @@ export function begun() {
   };
 }
 
-/** @param {any} job @returns {string} when it is planned */
-export const partOf = (job) => words('windows', job.window.part);
 export const priceOf = (job) => (job.price_cents == null ? 'Not agreed' : `$${dollars(job.price_cents)}`);

@@ -23,6 +23,8 @@ export function remark(form, field, text) {
 
 /** @param {HTMLFormElement} form with a place for each error and one for the summary @param {Fault[]} faults */
 export function showFaults(form, faults) {
+  const place = ({ field }) => [...form.elements].findIndex(({ name }) => name === field);
+  faults.sort((a, b) => place(a) - place(b));
   for (const input of form.elements) if (input.name) mark(form, input.name, '');
   const summary = form.querySelector('.problems');
   summary.querySelector('ul').replaceChildren(

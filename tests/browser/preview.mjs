@@ -1,11 +1,12 @@
 // A running preview of a project, and a browser to look at it with.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -20,6 +21,12 @@ export async function launch() {
     executablePath,
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
+}
+
+/** Runs the program and gives what it printed. */
+export async function run(folder, ...args) {
+  const { stdout } = await promisify(execFile)(program, ["--root", folder, ...args]);
+  return stdout;
 }
 
 /** A copy of our site in a folder of its own, which a test may change. */
@@ -37,11 +44,11 @@ export async function preview(folder = root) {
   const process_ = spawn(program, ["preview", "--port", "0", "--json", "--root", folder], { stdio: ["ignore", "pipe", "pipe"] });
   let talk = "";
   process_.stderr.on("data", (data) => (talk += data));
-  const url = await new Promise((resolve, reject) => {
+  const { url, dashboard } = await new Promise((resolve, reject) => {
     let text = "";
     process_.stdout.on("data", (data) => {
       text += data;
-      if (text.includes("\n")) resolve(JSON.parse(text).url);
+      if (text.includes("\n")) resolve(JSON.parse(text));
     });
     process_.on("exit", (code) => reject(new Error(`qdn preview ended with ${code}: ${talk}`)));
   });
@@ -52,5 +59,5 @@ export async function preview(folder = root) {
     if (tries > 400) throw new Error(`no build came: ${talk}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  return { origin, talk: () => talk, stop: () => process_.kill("SIGKILL") };
+  return { origin, dashboard, talk: () => talk, stop: () => process_.kill("SIGKILL") };
 }

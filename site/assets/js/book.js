@@ -1,45 +1,63 @@
-import { call } from './lib/http.js';
+import { call, Problem } from './lib/http.js';
 import { byId, fill } from './lib/dom.js';
 import { announce } from './lib/live.js';
 import { faultsOf, remark, showFaults } from './lib/form.js';
-import { sayDay, today } from './lib/time.js';
+import { insist, pause } from './lib/insist.js';
+import { dayAfter, sayDay, today } from './lib/time.js';
 
 const form = byId('book');
+const title = document.title;
 const place = 'booking-draft';
+const receipt = 'booking-made';
+/** The service takes a booking that comes sooner after its stamp for a program's. */
+const reading = 3.2;
+/** Seconds for which a stamp is good, with a day to spare. */
+const fresh = 6 * 24 * 3600;
 /** What `GET /api/v1/form` says: the stamp that goes back with the booking, and where we work. */
 let terms = {};
+let asked = 0;
+/** @type {{ key?: string, fields?: Record<string, string> }} */
+let kept = {};
 let sending = false;
 /** A booking that could not leave: sent by itself when the connection is back. */
 let waiting = false;
 
-// The draft lives in this tab only. Its key makes a repeated send the same booking, whatever the network did to the answer.
+// The draft lives in this tab only. Its key makes a repeated send the same booking, whatever the network did to
+// the answer. So does the link to what was booked: a phone that reloads the tab must not lose it.
 
-function draft() {
+function recall(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(place)) ?? {};
+    return JSON.parse(sessionStorage.getItem(name)) ?? {};
   } catch {
     return {};
   }
 }
 
+function store(name, value) {
+  try {
+    if (value) sessionStorage.setItem(name, JSON.stringify(value));
+    else sessionStorage.removeItem(name);
+  } catch {
+    // Private windows may refuse storage; the form still works.
+  }
+}
+
+/** @returns {string} the key of the booking as it stands */
 function keep() {
   const fields = Object.fromEntries(new FormData(form));
   delete fields.company_url;
   // A changed booking is another booking; the same words sent again are the same one.
-  const before = draft();
-  const same = JSON.stringify(before.fields) === JSON.stringify(fields);
-  const key = same && before.key ? before.key : crypto.randomUUID?.();
-  try {
-    sessionStorage.setItem(place, JSON.stringify({ key, fields }));
-  } catch {
-    // Private windows may refuse storage; the form still works.
-  }
-  return key;
+  const same = JSON.stringify(kept.fields) === JSON.stringify(fields);
+  // Browsers offer `randomUUID` only where they offer the hash that a write needs, so no write goes without.
+  if (!same) kept = { key: crypto.randomUUID?.() ?? '', fields };
+  store(place, kept);
+  return kept.key;
 }
 
 function restore() {
-  const asked = new URLSearchParams(location.search).get('service');
-  const fields = { ...draft().fields, ...(asked && { service: asked }) };
+  const wish = new URLSearchParams(location.search).get('service');
+  kept = recall(place);
+  const fields = { ...kept.fields, ...(wish && { service: wish }) };
   for (const [name, value] of Object.entries(fields)) {
     const input = form.elements[name];
     if (input) input.value = value;
@@ -67,17 +85,15 @@ function fault(name) {
   if (name === 'zip' && !/^\d{5}(-\d{4})?$/.test(value)) return 'Enter a ZIP code of five digits';
   if (name === 'phone' && value.replace(/\D/g, '').length < 10) return 'Enter a phone number with its area code';
   if (name === 'date' && value < today()) return 'Choose a day from today on';
+  if (name === 'date' && value > dayAfter(180)) return 'Choose a day in the next six months';
   if (name === 'email' && value && !/^\S+@\S+\.\S+$/.test(value)) return 'Enter an email address like name@example.com, or leave it empty';
   if (name === 'details' && value.length > 1000) return `Shorten the description to 1,000 characters (it has ${value.length})`;
   return '';
 }
 
 function faults() {
-  return [...Object.keys(missing), 'email'].map((field) => ({ field, text: fault(field) })).filter(({ text }) => text)
-    .sort((a, b) => order(a.field) - order(b.field));
+  return [...Object.keys(missing), 'email'].map((field) => ({ field, text: fault(field) })).filter(({ text }) => text);
 }
-
-const order = (field) => [...form.elements].findIndex((input) => input.name === field);
 
 function booking() {
   const { service, details, street, city, zip, access, date, part, name, phone, email, company_url } = Object.fromEntries(new FormData(form));
@@ -92,8 +108,12 @@ function booking() {
     phone: phone.trim(),
     email: text(email),
     company_url,
-    form_stamp: terms.stamp,
   };
+}
+
+function complain(found) {
+  showFaults(form, found);
+  document.title = found.length ? `Error: ${title}` : title;
 }
 
 function fail(heading, text) {
@@ -115,24 +135,21 @@ function explain(problem) {
       : fail("We couldn’t be reached", 'Your booking may not have arrived. Try again in a moment: the same booking is never made twice. Or call or text us.');
   }
   const found = faultsOf(problem);
-  if (problem.status === 422 && found.length) return showFaults(form, found);
+  if (problem.status === 422 && found.length) return complain(found);
   if (problem.status === 429) return fail('That was a lot of bookings', 'Please wait a few minutes and try again, or call or text us.');
   if (problem.status === 503) return fail("We can’t take bookings online right now", problem.body.detail ?? 'Please call or text us; what you typed stays in this tab.');
   return fail('Your booking did not go through', problem.body.detail ?? 'Please try again, or call or text us.');
 }
 
-function showBooked({ tracking_url: link }) {
-  const { date, part } = Object.fromEntries(new FormData(form));
-  const url = new URL(link, location.href);
+function showBooked({ url, summary }) {
   const done = byId('booked');
-  const when = form.querySelector(`[name="part"][value="${CSS.escape(part)}"]`).parentElement.querySelector('b').textContent;
-  fill(done, 'summary', `${sayDay(date)}, ${when.toLowerCase()}, at ${form.elements.street.value.trim()}.`);
+  fill(done, 'summary', summary);
   const anchor = done.querySelector('[data-f="link"]');
-  anchor.href = url.href;
-  anchor.textContent = url.host + url.pathname;
+  anchor.href = url;
+  anchor.textContent = url.replace(/^https?:\/\//, '');
   byId('copy').addEventListener('click', async () => {
     try {
-      await navigator.clipboard.writeText(url.href);
+      await navigator.clipboard.writeText(url);
       byId('copy').textContent = 'Copied';
       announce('Link copied');
     } catch {
@@ -142,22 +159,57 @@ function showBooked({ tracking_url: link }) {
   });
   if (navigator.share) {
     byId('share').hidden = false;
-    byId('share').addEventListener('click', () => navigator.share({ title: document.title, url: url.href }).catch(() => {}));
+    byId('share').addEventListener('click', () => navigator.share({ title, url }).catch(() => {}));
   }
-  sessionStorage.removeItem(place);
   form.hidden = true;
   document.querySelector('.intro').hidden = true;
   byId('off').hidden = true;
   done.hidden = false;
+  document.title = title.replace(/^.*?·/, 'You are booked ·');
+}
+
+function booked({ tracking_url: link }) {
+  const { date, part } = Object.fromEntries(new FormData(form));
+  const when = form.querySelector(`[name="part"][value="${CSS.escape(part)}"]`).parentElement.querySelector('b').textContent;
+  const summary = `${sayDay(date)}, ${when.toLowerCase()}, at ${form.elements.street.value.trim()}.`;
+  const made = { url: new URL(link, location.href).href, summary };
+  kept = {};
+  store(place);
+  store(receipt, made);
+  showBooked(made);
   byId('booked-title').focus();
-  document.title = document.title.replace(/^.*?·/, 'You are booked ·');
+}
+
+async function ask() {
+  terms = (await call('/api/v1/form')) ?? {};
+  asked = Date.now();
+  byId('off').hidden = true;
+}
+
+/** Send the booking with a stamp that is neither too young nor too old. */
+async function deliver() {
+  const headers = { 'idempotency-key': keep() };
+  const fields = booking();
+  for (let tries = 0; ; tries++) {
+    const age = () => (Date.now() - asked) / 1000;
+    if (!terms.stamp || age() > fresh) await ask();
+    if (age() < reading) await pause(reading - age());
+    try {
+      return await insist(() => call('/api/v1/jobs', { method: 'POST', body: { ...fields, form_stamp: terms.stamp }, headers, timeout: 15000 }), [1, 2]);
+    } catch (problem) {
+      const stamp = problem.body.errors?.find(({ pointer }) => pointer === '/form_stamp');
+      if (!stamp || tries === 2) throw problem;
+      if (stamp.code === 'too-fast') await pause(reading);
+      else terms = {};
+    }
+  }
 }
 
 async function send() {
   if (sending) return;
   byId('failed').hidden = true;
   const found = faults();
-  showFaults(form, found);
+  complain(found);
   if (found.length) return;
   const button = form.querySelector('[type="submit"]');
   const label = button.textContent;
@@ -168,10 +220,9 @@ async function send() {
   button.setAttribute('aria-busy', 'true');
   announce('Sending your booking');
   try {
-    const key = keep() ?? '';
-    showBooked(await call('/api/v1/jobs', { method: 'POST', body: booking(), headers: key && { 'idempotency-key': key }, timeout: 15000 }));
+    booked(await deliver());
   } catch (problem) {
-    if (problem.kind === undefined) throw problem;
+    if (!(problem instanceof Problem)) throw problem;
     explain(problem);
   } finally {
     sending = false;
@@ -180,20 +231,15 @@ async function send() {
   }
 }
 
-async function ask() {
-  try {
-    terms = (await call('/api/v1/form')) ?? {};
-    byId('off').hidden = true;
-  } catch (problem) {
-    // Say so before eight questions are answered, not after.
-    byId('off').hidden = problem.kind !== 'absent';
-  }
-}
-
 form.noValidate = true;
 form.elements.date.min = today();
+form.elements.date.max = dayAfter(180);
 restore();
-form.hidden = false;
+// Whoever comes by a link wants to book; whoever comes back wants to see what was booked.
+if (performance.getEntriesByType('navigation')[0]?.type === 'navigate') store(receipt);
+const made = kept.fields ? {} : recall(receipt);
+if (made.url) showBooked(made);
+else form.hidden = false;
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   send();
@@ -201,8 +247,11 @@ form.addEventListener('submit', (event) => {
 form.addEventListener('input', ({ target }) => {
   keep();
   if (target.name in missing || target.name === 'email') remark(form, target.name, fault(target.name));
-  const near = terms.zips?.map(String);
-  byId('zip-note').hidden = !near || !/^\d{5}/.test(form.elements.zip.value) || near.includes(form.elements.zip.value.slice(0, 5));
+  const zip = form.elements.zip.value.trim();
+  byId('zip-note').hidden = !terms.zips?.length || !/^\d{5}/.test(zip) || terms.zips.includes(zip.slice(0, 5));
 });
 addEventListener('online', () => waiting && send());
-ask();
+ask().catch((problem) => {
+  // Say so before eight questions are answered, not after.
+  byId('off').hidden = Boolean(made.url) || problem.kind !== 'absent';
+});

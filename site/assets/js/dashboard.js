@@ -1,17 +1,18 @@
-import { call, Problem } from './lib/http.js';
+import { Problem } from './lib/http.js';
 import { byId, fill, show } from './lib/dom.js';
 import { announce } from './lib/live.js';
 import { poll } from './lib/poll.js';
-import { sayClock, today } from './lib/time.js';
+import { dayAfter, sayClock, sayMonth, today } from './lib/time.js';
 import { change, create, forget, jobOf, mayMove, refresh, step, titleOf } from './board/jobs.js';
 import { dragging, placeOf, redraw as redrawCards, settle, view } from './board/cards.js';
-import { openDrawer, openJob, redrawJob, refuse } from './board/drawer.js';
+import { askForNote, linkOf, noteGiven, openDrawer, openJob, redrawJob, refuse } from './board/drawer.js';
+import { begin, begun, edited, fillEdit, rebase, refused } from './board/forms.js';
+import { say } from './board/say.js';
+import { askToSignIn, greet, sessions, signedInAgain, user } from './board/session.js';
 
 const page = byId('dispatch');
 let loaded = false;
-let user = '';
-/** A change that met an ended session: made again, once, after the sign-in. */
-let intent;
+let day = '';
 
 function redraw() {
   redrawCards();
@@ -29,31 +30,21 @@ function setReadOnly(on) {
   redrawCards();
 }
 
-function signIn() {
-  loaded = false;
-  document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());
-  byId('who').hidden = true;
-  show(page, 'sign-in');
-  byId('user').focus();
-}
-
 async function ask() {
   try {
     const changed = await refresh();
-    if (!user) {
-      user = (await call('/api/v1/session').catch(() => null))?.user ?? '';
-      fill(byId('who'), 'user', user);
-      byId('who').hidden = false;
-    }
-    setReadOnly(false);
-    if (changed || !loaded) redraw();
+    await greet();
+    // What is due and what is late changes with the day.
+    if (changed || !loaded || day !== today()) redraw();
     if (!loaded) show(page, 'board');
     loaded = true;
+    day = today();
+    setReadOnly(false);
     fill(page, 'checked', sayClock(new Date()));
     return 10;
   } catch (problem) {
     if (problem.status === 401) {
-      signIn();
+      askToSignIn(loaded);
       return 0;
     }
     if (loaded) setReadOnly(true);
@@ -62,113 +53,61 @@ async function ask() {
   }
 }
 
-show(page, 'loading');
-const now = poll(ask);
-byId('retry').addEventListener('click', now);
-addEventListener('offline', () => loaded && setReadOnly(true));
+// Changes
 
-// Sessions
-
-byId('sign-in').addEventListener('submit', async (event) => {
-  event.preventDefault();
-  const form = event.target;
-  const place = byId('sign-in-error');
-  place.hidden = true;
-  try {
-    await call('/api/v1/session', { method: 'POST', body: { user: form.elements.user.value.trim(), passphrase: form.elements.passphrase.value } });
-    form.reset();
-    now();
-    const again = intent;
-    intent = undefined;
-    again?.();
-  } catch (problem) {
-    place.textContent =
-      problem.status === 401 ? 'That name and passphrase do not match.'
-      : problem.status === 429 ? 'Too many tries. Wait a few minutes.'
-      : 'The service could not be reached. Try again.';
-    place.hidden = false;
-    byId('passphrase').focus();
-  }
-});
-
-byId('sign-out').addEventListener('click', async () => {
-  try {
-    await call('/api/v1/session', { method: 'DELETE' });
-  } catch {
-    toast('Not signed out: the service could not be reached.');
-    return;
-  }
-  forget();
-  user = '';
-  redraw();
-  signIn();
-});
-
-// Saying what happened
-
-let hideToast = 0;
-
-function toast(text, undo) {
-  const box = byId('toast');
-  box.querySelector('p').textContent = text;
-  byId('undo').hidden = !undo;
-  byId('undo').onclick = undo ?? null;
-  document.querySelector('dialog[open]')?.append(box);
-  box.hidden = false;
-  announce(text);
-  clearTimeout(hideToast);
-  hideToast = setTimeout(() => (box.hidden = true), 20000);
-}
-
-byId('dismiss').addEventListener('click', () => (byId('toast').hidden = true));
-
-// A dialog lends the message its place while it is open: outside, nothing could be read or pressed.
-for (const dialog of document.querySelectorAll('dialog')) {
-  dialog.addEventListener('close', () => page.append(byId('toast'), byId('live')));
-}
-
-/** @returns {Promise<any>} the job as it is now, or undefined when the change was refused */
-async function request(id, path, options) {
+/** @returns {Promise<{ job?: any, problem?: Problem }>} the job as it is now, or why not, which has been said */
+async function request(id, path, options = {}) {
   if (view.readOnly) {
-    toast('Offline: the board is read-only.');
-    return undefined;
+    tell(id, 'Offline: the board is read-only.');
+    return {};
   }
-  const { job, refusal, unauthorised } = await change(id, path, options, redraw);
+  const { job, refusal, problem } = await change(id, path, { ...options, who: user }, redraw);
   if (job) {
     if (openJob() === id) refuse('');
-    return job;
+    return { job };
   }
-  if (unauthorised) {
-    intent = () => request(id, path, options);
-    signIn();
+  if (problem?.status === 401) {
+    askToSignIn(true);
+    return (await signedInAgain()) ? request(id, path, options) : {};
   }
-  if (openJob() === id) refuse(refusal);
-  else toast(refusal);
-  return undefined;
+  tell(id, refusal);
+  return { problem };
+}
+
+/** Where it is seen: in the drawer if that is open, at the edge of the window if not. */
+function tell(id, text) {
+  if (openJob() === id) refuse(text);
+  else say(text);
 }
 
 async function move(job, to) {
   if (!mayMove(job, to)) return explain(job, to);
   const saving = request(job.id, '/transitions', { body: { to }, guess: { status: to } });
   settle(job.id);
-  const moved = await saving;
-  if (!moved) return;
+  const { job: moved } = await saving;
   settle(job.id);
+  if (!moved) return;
   const { index, of } = placeOf(job.id);
-  toast(`${titleOf(moved)} moved to ${step(moved.status).label}${index ? `, ${index} of ${of}` : ''}`, () => back(job.id));
+  say(`${titleOf(moved)} moved to ${step(moved.status).label}${index ? `, ${index} of ${of}` : ''}`, () => back(job.id));
 }
 
-async function back(id) {
-  const job = await request(id, '/undo');
+async function back(id, note) {
+  const { job, problem } = await request(id, '/undo', { body: { note } });
+  if (problem?.body.type === '/problems/note-needed') {
+    if (openJob() !== id) openDrawer(id);
+    refuse('');
+    askForNote();
+  }
   if (!job) return;
+  noteGiven();
   settle(id);
-  toast(`${titleOf(job)} is back in ${step(job.status).label}`);
+  say(`${titleOf(job)} is back in ${step(job.status).label}`);
 }
 
 function explain(job, to) {
   const here = step(job.status);
-  const next = here?.next ? `The next step is ${step(here.next).label}.` : 'It is done.';
-  toast(`${titleOf(job)} can’t go from ${here?.label} to ${step(to)?.label}. ${next}`);
+  const next = here.next ? `The next step is ${step(here.next).label}.` : 'It is done.';
+  say(`${titleOf(job)} can’t go from ${here.label} to ${step(to)?.label}. ${next}`);
 }
 
 dragging(move, explain);
@@ -208,6 +147,15 @@ byId('find').addEventListener('input', ({ target }) => {
   redrawCards();
 });
 
+for (let age = 0; age < 12; age++) {
+  const [year, number] = today().split('-');
+  const month = new Date(Date.UTC(year, number - 1 - age, 15)).toISOString().slice(0, 7);
+  byId('month').add(new Option(sayMonth(month), month));
+}
+byId('month').addEventListener('change', ({ target }) => {
+  byId('csv').href = target.value ? `/api/v1/jobs.csv?month=${target.value}` : '/api/v1/jobs.csv';
+});
+
 // One job
 
 byId('job').addEventListener('click', ({ target }) => {
@@ -218,69 +166,114 @@ byId('job').addEventListener('click', ({ target }) => {
   else move(jobOf(id), act);
 });
 
-byId('schedule').addEventListener('submit', async (event) => {
+byId('back').addEventListener('submit', (event) => {
   event.preventDefault();
-  const { date, part } = event.target.elements;
-  const job = await request(openJob(), '', {
-    method: 'PATCH',
-    type: 'application/merge-patch+json',
-    body: { window: { date: date.value, part: part.value } },
-  });
-  if (job) toast(`Schedule of ${titleOf(job)} saved`);
+  back(openJob(), event.target.elements.note.value.trim());
+});
+
+/** @param {object} body a merge patch */
+const patch = (id, body, version) => request(id, '', { method: 'PATCH', type: 'application/merge-patch+json', body, version });
+
+byId('edit').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const edit = edited();
+  if (!edit) return;
+  const id = openJob();
+  const { job, problem } = await patch(id, edit.body, edit.version);
+  if (problem?.status === 412) rebase(problem.body.current);
+  if (refused(event.target, problem)) refuse('');
+  if (!job) return;
+  fillEdit(job, true);
+  say(`${titleOf(job)} saved`);
+});
+
+byId('looked').addEventListener('click', async () => {
+  const { job } = await patch(openJob(), { needs_review: false });
+  if (!job) return;
+  byId('job-title').focus();
+  say(`${titleOf(job)} is looked at`);
 });
 
 byId('cancel').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const job = await request(openJob(), '/cancel', { body: { reason: event.target.elements.reason.value.trim() } });
+  const { job } = await request(openJob(), '/cancel', { body: { reason: event.target.elements.reason.value.trim() } });
   if (!job) return;
   byId('job').close();
-  toast(`${titleOf(job)} canceled`, () => back(job.id));
+  say(`${titleOf(job)} canceled`, () => back(job.id));
 });
 
 byId('copy').addEventListener('click', async () => {
-  const link = new URL(jobOf(openJob()).tracking_url, location.href).href;
+  const link = linkOf(jobOf(openJob()));
   try {
     await navigator.clipboard.writeText(link);
-    toast('Link copied');
+    say('Link copied');
   } catch {
     refuse(`The browser did not allow copying. The link is ${link}`);
   }
 });
 
 byId('renew').addEventListener('click', async () => {
-  const job = await request(openJob(), '/tracking-link');
-  if (job) toast('New link made. The old one no longer works.');
+  const { job } = await request(openJob(), '/tracking-link');
+  if (job) say('New link made. The old one no longer works.');
 });
 
 // A job that came in by phone
 
+let sent = '';
 let key = '';
 
 byId('new').addEventListener('click', () => {
-  key = crypto.randomUUID();
+  sent = '';
   byId('phone-job').showModal();
-  const { date } = byId('create').elements;
-  date.min = today();
-  date.value ||= today();
+  begin();
 });
 
 byId('create').addEventListener('submit', async (event) => {
   event.preventDefault();
   const form = event.target;
-  const { name, phone, street, city, zip, service, details, date, part, access } = Object.fromEntries(new FormData(form));
   const place = byId('create-error');
+  const fields = begun();
   place.hidden = true;
+  if (!fields || form.hasAttribute('aria-busy')) return;
+  form.setAttribute('aria-busy', 'true');
+  // The same words sent again are the same job.
+  const text = JSON.stringify(fields);
+  if (text !== sent) key = crypto.randomUUID();
+  sent = text;
   try {
-    await create({ name, phone, address: { street, city, zip }, service, details, window: { date, part }, access: access || undefined }, key);
+    const job = await create(fields, key);
     form.reset();
     byId('phone-job').close();
     redraw();
-    toast(`${street} added to ${step('submitted')?.label ?? 'the board'}`);
-    now();
+    settle(job.id);
+    say(`${titleOf(job)} added to ${step(job.status).label}`);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    place.textContent = (problem.body.errors ?? []).map(({ detail }) => detail).join(' ') || problem.body.detail || 'Not saved: the service could not be reached. Try again.';
+    if (refused(form, problem)) return;
+    if (problem.status === 401) askToSignIn(true);
+    place.textContent =
+      problem.status === 401 ? 'Your session had ended. Create the job again.'
+      : problem.kind === 'offline' ? 'Not saved: the service could not be reached. Try again.'
+      : problem.body.detail ?? 'Not saved. Try again.';
     place.hidden = false;
-    place.focus();
+    if (problem.status !== 401) place.focus();
+  } finally {
+    form.removeAttribute('aria-busy');
   }
 });
+
+// Now it can begin
+
+show(page, 'loading');
+let now = () => {};
+await sessions(
+  () => now(),
+  () => {
+    forget();
+    loaded = false;
+    redrawCards();
+  },
+);
+now = poll(ask);
+byId('retry').addEventListener('click', now);
+addEventListener('offline', () => loaded && setReadOnly(true));

@@ -48,8 +48,7 @@ async function ask(id) {
     const job = await call(`/api/v1/track/${id}`);
     render(job);
     known = true;
-    if (job.status === 'completed' || job.canceled_at) return 0;
-    return job.poll_after || (job.status === 'in_progress' ? 15 : 120);
+    return job.poll_after;
   } catch (problem) {
     const missing = problem.kind === 'refused' && problem.status === 404;
     if (missing) {

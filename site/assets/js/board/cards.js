@@ -1,24 +1,36 @@
-// The columns. Every card is one element for as long as its job is on the board, so that focus, a drag and a
-// half-typed word survive a redraw.
+// The columns. Every card is one element for as long as its job is on the board, so that focus and a drag
+// survive a redraw.
 
 import { statuses } from 'qdn:statuses';
 import { byId, clone, fill, words } from '../lib/dom.js';
-import { sayDay, today } from '../lib/time.js';
+import { dayAfter, dayOf, sayDay, today } from '../lib/time.js';
 import { allJobs, isPending, jobOf, mayMove, step, titleOf } from './jobs.js';
 
+const page = byId('dispatch');
 const board = byId('board');
+/** @type {Map<string, HTMLElement>} */
 const cards = new Map();
+/** The job under the pointer, while it is dragged: until it is dropped nothing on the board moves. */
+let dragged;
+let missed = false;
 
 export const view = { filter: 'all', query: '', readOnly: false };
 
-const isLate = (job) => !job.canceled_at && job.status !== 'completed' && Boolean(job.window?.date) && job.window.date < today();
-const isToday = (job) => !job.canceled_at && job.window?.date === today();
+const isLate = (job) => !job.canceled_at && job.status !== 'completed' && job.window.date < today();
+const isToday = (job) => !job.canceled_at && job.window.date === today();
+/** Done for a week: folded away, so that the column shows what is new. */
+const isOld = (job) => job.status === 'completed' && dayOf(job.completed_at) < dayAfter(-7);
 
 const filters = { all: () => true, today: isToday, late: isLate };
 
 function matches(job) {
-  const text = [job.address?.street, job.address?.city, job.address?.zip, job.name, job.phone].join(' ').toLowerCase();
-  return view.query.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  const { street, city, zip } = job.address;
+  const text = [street, city, zip, job.name, job.phone].join(' ').toLowerCase();
+  return view.query.toLowerCase().split(/\s+/).every((word) => {
+    // "(619) 555-0142" is kept as +16195550142.
+    const digits = word.replace(/[()+.-]/g, '');
+    return text.includes(word) || (/^\d+$/.test(digits) && text.includes(digits));
+  });
 }
 
 function draw(job) {
@@ -31,14 +43,19 @@ function draw(job) {
   const title = titleOf(job);
   card.querySelector('h3 button').textContent = title;
   card.querySelector('.more').setAttribute('aria-label', `More about ${title}`);
-  fill(card, 'what', job.service_label ?? words('services', job.service));
+  fill(card, 'what', job.service_label);
   fill(card, 'name', job.name);
+  fill(card, 'city', job.address.city);
   const when = card.querySelector('time');
-  when.dateTime = job.window?.date ?? '';
-  when.textContent = job.window?.date ? `${sayDay(job.window.date)}, ${words('windows', job.window.part)}` : 'no day yet';
+  when.dateTime = job.window.date;
+  when.textContent = `${job.window.date === today() ? 'Today' : sayDay(job.window.date)}, ${words('windows', job.window.part)}`;
   card.querySelector('.late').hidden = !isLate(job);
+  card.querySelector('.look').hidden = !job.needs_review || Boolean(job.canceled_at);
+  const why = card.querySelector('.why');
+  why.hidden = !job.canceled_at;
+  why.textContent = job.cancel_reason ?? '';
   const next = card.querySelector('[data-do="next"]');
-  const { verb } = step(job.status) ?? {};
+  const { verb } = step(job.status);
   next.hidden = !verb || Boolean(job.canceled_at);
   next.textContent = verb ?? '';
   next.setAttribute('aria-label', `${verb}: ${title}`);
@@ -61,32 +78,45 @@ const count = (name, number) => {
   for (const place of document.querySelectorAll(`[data-n="${name}"]`)) place.textContent = number;
 };
 
-const age = (job) => `${job.window?.date ?? '9'} ${job.submitted_at ?? ''}`;
+/** What is due first is on top; of what is done, the latest. */
+const age = (job) => `${job.window.date} ${job.submitted_at} ${job.id}`;
+const byAge = (a, b) => (age(a) < age(b) ? -1 : 1);
+const byEnd = (a, b) => (a.completed_at > b.completed_at ? -1 : 1);
 
 export function redraw() {
+  if (dragged) {
+    missed = true;
+    return;
+  }
   const focused = document.activeElement;
-  const page = byId('dispatch');
-  const all = allJobs().sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  const all = allJobs().sort(byAge);
   const open = all.filter((job) => !job.canceled_at);
-  const shown = open.filter((job) => filters[view.filter](job) && matches(job));
-  for (const [name, test] of Object.entries(filters)) fill(page, `n-${name}`, open.filter(test).length);
-  for (const { id } of statuses) {
+  const found = open.filter(matches);
+  const shown = found.filter(filters[view.filter]);
+  for (const [name, test] of Object.entries(filters)) fill(page, `n-${name}`, found.filter((job) => test(job) && !isOld(job)).length);
+  for (const { id, next } of statuses) {
     const column = board.querySelector(`[data-column="${id}"]`);
     const here = shown.filter((job) => job.status === id);
-    arrange(column.querySelector('ul'), here.map(draw));
-    column.querySelector('.none').hidden = here.length > 0;
-    count(id, here.length);
+    const now = here.filter((job) => !isOld(job));
+    if (!next) now.sort(byEnd);
+    arrange(column.querySelector('ul'), now.map(draw));
+    column.querySelector('.none').hidden = now.length > 0;
+    count(id, now.length);
+    if (!next) fold(byId('older'), here.filter(isOld).sort(byEnd));
   }
-  const canceled = all.filter((job) => job.canceled_at);
-  byId('tray').hidden = canceled.length === 0;
-  fill(page, 'n-canceled', canceled.length);
-  arrange(byId('tray').querySelector('ul'), canceled.map(draw));
-  for (const id of cards.keys()) if (!jobOf(id)) cards.delete(id);
+  fold(byId('tray'), all.filter((job) => job.canceled_at && matches(job)));
+  for (const [id] of cards) if (!jobOf(id)) cards.delete(id);
   // A card that changes columns leaves the document for a moment, and takes the focus with it.
   if (focused === document.activeElement || !focused?.isConnected) return;
   focused.focus();
   // On a phone it has gone to a column that is not on show.
   if (focused !== document.activeElement) page.querySelector('.tabs [aria-pressed="true"]').focus();
+}
+
+function fold(details, jobs) {
+  details.hidden = jobs.length === 0;
+  fill(details, 'n', jobs.length);
+  arrange(details.querySelector('ul'), jobs.map(draw));
 }
 
 /** Show where a card went, and keep the keyboard on it when it was there. */
@@ -112,45 +142,50 @@ export function placeOf(id) {
  * @param {(job: any, to: string) => void} refuse
  */
 export function dragging(drop, refuse) {
-  let job;
+  /** The column under the pointer. */
   let over = '';
-  const mark = (column, state) => (state ? column.setAttribute('data-drop', state) : column.removeAttribute('data-drop'));
+  let dropped = false;
   const columns = [...board.querySelectorAll('[data-column]')];
 
   board.addEventListener('dragstart', (event) => {
-    job = jobOf(event.target.closest?.('[data-id]')?.dataset.id);
-    if (!job) return;
+    dragged = jobOf(event.target.closest?.('[data-id]')?.dataset.id);
+    if (!dragged) return;
     over = '';
+    dropped = false;
     event.dataTransfer.effectAllowed = 'move';
-    event.dataTransfer.setData('text/plain', titleOf(job));
+    event.dataTransfer.setData('text/plain', titleOf(dragged));
     for (const column of columns) {
       const to = column.dataset.column;
-      mark(column, to === job.status ? '' : mayMove(job, to) ? 'yes' : 'no');
+      if (to !== dragged.status) column.dataset.drop = mayMove(dragged, to) ? 'yes' : 'no';
     }
   });
-  board.addEventListener('dragover', (event) => {
-    const column = event.target.closest('[data-column]');
-    if (!job || !column) return;
-    over = column.dataset.column;
-    column.toggleAttribute('data-over', true);
-    for (const other of columns) if (other !== column) other.removeAttribute('data-over');
-    if (column.dataset.drop !== 'yes') return;
+  document.addEventListener('dragover', (event) => {
+    if (!dragged) return;
+    const column = event.target.closest?.('[data-column]');
+    over = column?.dataset.column ?? '';
+    for (const one of columns) one.toggleAttribute('data-over', one === column);
+    if (column?.dataset.drop !== 'yes') return;
     event.preventDefault();
     event.dataTransfer.dropEffect = 'move';
   });
   board.addEventListener('drop', (event) => {
-    const to = event.target.closest('[data-column]')?.dataset.column;
-    if (!job || !to || !mayMove(job, to)) return;
+    if (!dragged) return;
     event.preventDefault();
-    drop(job, to);
-    over = '';
+    dropped = true;
   });
   board.addEventListener('dragend', () => {
     for (const column of columns) {
-      mark(column, '');
+      delete column.dataset.drop;
       column.removeAttribute('data-over');
     }
-    if (job && over && over !== job.status) refuse(job, over);
-    job = undefined;
+    const id = dragged?.id;
+    dragged = undefined;
+    if (missed) redraw();
+    missed = false;
+    // As it stands now: it may have been moved by someone else while it hung in the air.
+    const job = id && jobOf(id);
+    if (!job || !over || over === job.status) return;
+    if (dropped && mayMove(job, over)) drop(job, over);
+    else refuse(job, over);
   });
 }

@@ -3,60 +3,52 @@
 
 import { statuses } from 'qdn:statuses';
 import { call, Problem } from '../lib/http.js';
+import { insist } from '../lib/insist.js';
 
-/** @type {Map<string, any>} */
-const jobs = new Map();
-/** Jobs with a change on its way: what a poll says about them is older than what is on the screen. */
-const pending = new Set();
+/** @type {Map<string, any>} as the server last told it */
+const known = new Map();
+/** @type {Map<string, object>} what a change on its way will make of a job */
+const guesses = new Map();
 let revision = 0;
 
-export const isPending = (id) => pending.has(id);
-export const jobOf = (id) => jobs.get(id);
-export const allJobs = () => [...jobs.values()];
+export const isPending = (id) => guesses.has(id);
+export const jobOf = (id) => (guesses.has(id) && known.has(id) ? { ...known.get(id), ...guesses.get(id) } : known.get(id));
+export const allJobs = () => [...known.keys()].map(jobOf);
 export const step = (id) => statuses.find((status) => status.id === id);
 export const mayMove = (job, to) => !job.canceled_at && step(job.status)?.next === to;
-export const titleOf = (job) => job.address?.street || job.name || 'Job';
+export const titleOf = (job) => job.address?.street || 'Removed';
 
+/** An answer to an older question may come late: what is newer stays. */
 function take(job) {
-  jobs.set(job.id, job);
+  if (!(known.get(job.id)?.version > job.version)) known.set(job.id, job);
 }
 
 /** What changed since the last question. @returns {Promise<boolean>} whether anything did */
 export async function refresh() {
   const answer = await call(`/api/v1/jobs?since=${revision}`);
   if (!answer) return false;
-  for (const job of answer.jobs) if (!pending.has(job.id)) take(job);
-  for (const id of answer.gone ?? []) jobs.delete(id);
-  // A change on its way may have been skipped above: its own answer brings that job up to date.
+  if (answer.reset) known.clear();
+  for (const job of answer.jobs) take(job);
+  for (const id of answer.gone) known.delete(id);
   revision = answer.rev;
   return true;
 }
 
 export function forget() {
-  jobs.clear();
+  known.clear();
   revision = 0;
 }
 
-const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-
-/** Ask again while the network or the server is unwell, for about a quarter of a minute. */
-async function insist(ask) {
-  for (const seconds of [1, 2, 4, 8]) {
-    try {
-      return await ask();
-    } catch (problem) {
-      const unwell = problem.kind === 'offline' || problem.status === 429 || problem.status >= 500;
-      if (!unwell || !navigator.onLine) throw problem;
-      await pause(problem.wait || seconds);
-    }
-  }
-  return ask();
-}
-
 function reason(problem, job) {
-  if (problem.status === 412) return `Someone else changed ${titleOf(job)} a moment ago. This is how it stands now.`;
-  if (problem.kind === 'offline') return 'Not saved: the service could not be reached. Try again.';
-  if (problem.status === 401) return 'Sign in again; the change is then made.';
+  const { current } = problem.body;
+  if (current) {
+    const last = current.history.at(-1);
+    const who = last.who ?? 'Someone else';
+    if (last.kind === 'move') return `${who} already moved ${titleOf(job)} to ${step(current.status).label}. This is how it stands now.`;
+    if (last.kind === 'cancel') return `${who} canceled ${titleOf(job)} in the meantime.`;
+    return `${who} changed ${titleOf(job)} a moment ago. This is how it stands now.`;
+  }
+  if (problem.kind === 'offline') return `Not saved: the service could not be reached. ${titleOf(job)} is as it was.`;
   return problem.body.detail ?? problem.body.title ?? 'Not saved. Try again.';
 }
 
@@ -64,39 +56,50 @@ function reason(problem, job) {
  * Ask for one change of one job.
  * @param {string} id
  * @param {string} path what comes after the job's own address, such as `/undo`
- * @param {{ method?: string, body?: object, type?: string, guess?: object }} options `guess` is shown until the answer is here
+ * @param {{ method?: string, body?: object, type?: string, version?: number, who?: string, guess?: object }} options
+ * `guess` is shown until the answer is here; `version` is what was seen, if that was not the newest
  * @param {() => void} redraw
- * @returns {Promise<{ job?: any, refusal?: string, unauthorised?: boolean }>}
+ * @returns {Promise<{ job?: any, refusal?: string, problem?: Problem }>}
  */
-export async function change(id, path, { method = 'POST', body, type, guess } = {}, redraw) {
-  const before = jobs.get(id);
+export async function change(id, path, { method = 'POST', body, type, version, who, guess = {} }, redraw) {
+  const before = known.get(id);
   if (!before) return { refusal: 'This job is no longer on the board.' };
-  if (pending.has(id)) return { refusal: `Still saving the last change of ${titleOf(before)}.` };
-  pending.add(id);
-  if (guess) take({ ...before, ...guess });
+  if (isPending(id)) return { refusal: `Still saving the last change of ${titleOf(before)}.` };
+  guesses.set(id, guess);
   redraw();
-  const headers = { 'if-match': `"${before.version}"`, ...(type && { 'content-type': type }) };
+  const seen = version ?? before.version;
+  const headers = { 'if-match': `"${seen}"`, ...(type && { 'content-type': type }) };
+  let tries = 0;
+  const ask = () => {
+    tries += 1;
+    return call(`/api/v1/jobs/${encodeURIComponent(id)}${path}`, { method, body, headers });
+  };
   try {
-    const job = await insist(() => call(`/api/v1/jobs/${encodeURIComponent(id)}${path}`, { method, body, headers }));
+    const job = await insist(ask, [1, 2, 4, 8]);
     take(job);
     return { job };
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    const current = problem.status === 412 ? problem.body.current : undefined;
-    take(current ?? before);
-    // Someone else had the same idea: that is what was wanted.
-    if (current && guess?.status === current.status) return { job: current };
-    return { refusal: reason(problem, before), unauthorised: problem.status === 401 };
+    const { current } = problem.body;
+    if (current) {
+      known.set(id, current);
+      // Someone else had the same idea, or an answer got lost and this is what we did ourselves.
+      const same = guess.status && guess.status === current.status && !current.canceled_at;
+      const ours = tries > 1 && current.version === seen + 1 && current.history.at(-1).who === who;
+      if (same || ours) return { job: current };
+    }
+    if (problem.status === 404 && problem.kind === 'refused') known.delete(id);
+    return { refusal: reason(problem, before), problem };
   } finally {
-    pending.delete(id);
+    guesses.delete(id);
     redraw();
   }
 }
 
 /** @param {string} key makes a repeated send the same job */
 export async function create(fields, key) {
-  const answer = await call('/api/v1/staff/jobs', { method: 'POST', body: fields, headers: { 'idempotency-key': key } });
-  const job = answer.job ?? answer;
-  if (job?.id) take(job);
+  const ask = () => call('/api/v1/staff/jobs', { method: 'POST', body: fields, headers: { 'idempotency-key': key } });
+  const { job } = await insist(ask, [1, 2]);
+  take(job);
   return job;
 }

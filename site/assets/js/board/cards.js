@@ -18,8 +18,8 @@ export const view = { filter: 'all', query: '', readOnly: false };
 
 const isLate = (job) => !job.canceled_at && job.status !== 'completed' && job.window.date < today();
 const isToday = (job) => !job.canceled_at && job.window.date === today();
-/** Done for a week: folded away, so that the column shows what is new. */
-const isOld = (job) => job.status === 'completed' && dayOf(job.completed_at) < dayAfter(-7);
+/** Done for a week: folded away, so that the column shows what is new. A step on its way has no time yet. */
+const isOld = (job) => job.status === 'completed' && Boolean(job.completed_at) && dayOf(job.completed_at) < dayAfter(-7);
 
 const filters = { all: () => true, today: isToday, late: isLate };
 
@@ -81,7 +81,8 @@ const count = (name, number) => {
 /** What is due first is on top; of what is done, the latest. */
 const age = (job) => `${job.window.date} ${job.submitted_at} ${job.id}`;
 const byAge = (a, b) => (age(a) < age(b) ? -1 : 1);
-const byEnd = (a, b) => (a.completed_at > b.completed_at ? -1 : 1);
+const end = (job) => job.completed_at ?? '~';
+const byEnd = (a, b) => (end(a) > end(b) ? -1 : 1);
 
 export function redraw() {
   if (dragged) {
@@ -108,9 +109,12 @@ export function redraw() {
   for (const [id] of cards) if (!jobOf(id)) cards.delete(id);
   // A card that changes columns leaves the document for a moment, and takes the focus with it.
   if (focused === document.activeElement || !focused?.isConnected) return;
-  focused.focus();
-  // On a phone it has gone to a column that is not on show.
-  if (focused !== document.activeElement) page.querySelector('.tabs [aria-pressed="true"]').focus();
+  // On a phone it has gone to a column that is not on show, and at the end no step is left to press for.
+  const places = [focused, focused.closest('li')?.querySelector('h3 button'), page.querySelector('.tabs [aria-pressed="true"]'), byId('find')];
+  places.find((place) => {
+    place?.focus();
+    return place === document.activeElement;
+  });
 }
 
 function fold(details, jobs) {

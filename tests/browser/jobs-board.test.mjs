@@ -6,9 +6,15 @@ import { day, focused, inspect, office, said } from "./office.mjs";
 
 const HOSTILE = `"><img src=x onerror=alert(1)>=HYPERLINK("http://x")`;
 
-let firm;
+let firm, late;
 before(async () => {
   firm = await office("sam", "maria");
+  const old = await firm.take({ street: "4 Axe Ave" });
+  for (let steps = 0; steps < 3; steps++) await firm.jobs("move", old.id);
+  await firm.age(old.id, 9 * 24 * 60);
+  late = await firm.take({ street: "16 Late Ln" });
+  await firm.jobs("move", late.id);
+  await firm.age(late.id, 20);
   // So that pages share one session, and the sign-ins of tests that sign in stay below the limit.
   await firm.signIn();
 });
@@ -78,9 +84,6 @@ describe("the office", { concurrency: 4 }, () => {
     const job = await firm.take({ street, date: day(-1), email: "axe@example.com" });
     const gone = await firm.take({ street: "3 Axe Ave" });
     await firm.jobs("cancel", gone.id, "--reason", "Sold it");
-    const old = await firm.take({ street: "4 Axe Ave" });
-    for (let steps = 0; steps < 3; steps++) await firm.jobs("move", old.id);
-    await firm.age(old.id, 9 * 24 * 60);
     for (const width of [1280, 320]) {
       const page = await firm.board(t, { viewport: { width, height: 900 } });
       await card(page, street).waitFor();
@@ -370,10 +373,7 @@ describe("the office", { concurrency: 4 }, () => {
   });
 
   test("an old step is taken back with a note", async (t) => {
-    const street = "16 Late Ln";
-    const job = await firm.take({ street });
-    await firm.jobs("move", job.id);
-    await firm.age(job.id, 20);
+    const { street } = late.address;
     const page = await firm.board(t);
     const drawer = await openCard(page, street);
     await drawer.getByRole("button", { name: "Undo the last step" }).click();

@@ -72,7 +72,7 @@ export async function office(...staff) {
     jobs: (...args) => run(project.folder, "jobs", "--who", "maria", ...args),
     show: async (id) => JSON.parse(await run(project.folder, "jobs", "show", "--json", id)).job,
     list: async () => JSON.parse(await run(project.folder, "jobs", "list", "--json")).jobs,
-    /** Makes all that happened to a job happen so much earlier. */
+    /** Makes all that happened to a job happen so much earlier. For `before`: it asks nobody for the lock. */
     async age(id, minutes) {
       const file = JSON.parse(await readFile(jobs, "utf8"));
       const earlier = (time) => time && new Date(Date.parse(time) - minutes * 60000).toISOString().replace(".000", "");

@@ -18,6 +18,9 @@ use super::trie::{Node, Own};
 /// Beyond these the prices hardly improve, and a worse price only widens the search.
 const ROUNDS: usize = 64;
 
+/// The prices to look from besides the best, in per cent of it.
+const GUIDES: [i128; 4] = [50, 80, 125, 200];
+
 /// What a plan may use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -144,9 +147,7 @@ struct Prices {
 
 impl Prices {
     fn of(&self, tally: &Tally) -> i128 {
-        i128::from(tally.paths) * self.path
-            + i128::from(tally.wildcards) * self.wildcard
-            + i128::from(tally.objects) * self.object
+        i128::from(tally.paths) * self.path + i128::from(tally.wildcards) * self.wildcard + i128::from(tally.objects) * self.object
     }
 
     fn of_limits(&self, limits: &Limits) -> i128 {
@@ -170,6 +171,39 @@ struct Relaxed {
     apart: Vec<i128>,
     /// What the cheapest choice uses.
     tally: Tally,
+}
+
+/// What the cheapest choice under some prices says of all others.
+struct Guide {
+    prices: Prices,
+    bound: i128,
+    /// For each node, the cheapest of its subtree.
+    cheapest: Vec<i128>,
+    /// For each node, the cheapest of its subtree and those of its later siblings.
+    with_later: Vec<i128>,
+    /// For each node, what is lost already when no node above is a wildcard.
+    lost: Vec<i128>,
+}
+
+impl Guide {
+    fn new(nodes: &[Node], Relaxed { prices, bound, cheapest, apart, .. }: Relaxed) -> Self {
+        let (mut with_later, mut lost, mut later) = (cheapest.clone(), vec![0; nodes.len()], vec![0; nodes.len()]);
+        for (id, node) in nodes.iter().enumerate().skip(1) {
+            let above = node.parent;
+            lost[id] = (lost[above] + apart[above] - cheapest[above]).min(NEVER);
+        }
+        for (id, node) in nodes.iter().enumerate().skip(1).rev() {
+            later[node.parent] += cheapest[id];
+            with_later[id] = later[node.parent];
+        }
+        Self { prices, bound, cheapest, with_later, lost }
+    }
+}
+
+/// The most that a point may cost when the limits are priced so.
+struct Cap {
+    prices: Prices,
+    most: i128,
 }
 
 /// One choice within a subtree.
@@ -201,16 +235,31 @@ impl Search<'_> {
     /// The best choice, when one is known that uses this.
     fn best(&self, known: Tally) -> Vec<usize> {
         let (relaxed, mut known) = self.price(known);
-        let mut gap = (known - relaxed.bound).min(Weights::FIRST);
+        let bound = relaxed.bound;
+        let guides = self.guides(relaxed);
+        let mut gap = (known - bound).min(Weights::FIRST);
         loop {
-            if let Some((cost, wildcards)) = self.explore(&relaxed, gap) {
+            if let Some((cost, wildcards)) = self.explore(&guides, bound + gap) {
                 known = known.min(cost);
-                if known - relaxed.bound <= gap {
+                if known - bound <= gap {
                     return wildcards;
                 }
             }
-            gap = (gap.saturating_mul(4)).min(known - relaxed.bound);
+            gap = (gap * 2).min(known - bound);
         }
+    }
+
+    /// Prices around the best ones. Each bounds what a part of a choice can still become, and where the part uses
+    /// much more or much less than the cheapest choice would, other prices than the best bound it more sharply.
+    fn guides(&self, best: Relaxed) -> Vec<Guide> {
+        let Prices { path, wildcard, object } = best.prices;
+        let around = |price: i128| GUIDES.map(|percent| price / 100 * percent).into_iter().filter(|other| *other > 0);
+        let mut prices: Vec<Prices> = Vec::new();
+        prices.extend(around(path).map(|path| Prices { path, ..best.prices }));
+        prices.extend(around(wildcard).map(|wildcard| Prices { wildcard, ..best.prices }));
+        prices.extend(around(object).map(|object| Prices { object, ..best.prices }));
+        let others = prices.into_iter().map(|prices| self.relax(prices));
+        [best].into_iter().chain(others).map(|relaxed| Guide::new(self.nodes, relaxed)).collect()
     }
 
     fn wildcard(&self, node: usize) -> Option<Tally> {
@@ -309,32 +358,25 @@ impl Search<'_> {
         (best, known)
     }
 
-    /// The best of all choices whose cost is within the gap of the bound.
+    /// The best of all choices that cost no more than this.
     ///
     /// Frontiers are merged from the last child to the first, so that the order in which points stand is the order of
     /// their wildcards: of equal points the first is kept, and the choice is the first in the order of paths.
-    fn explore(&self, relaxed: &Relaxed, gap: i128) -> Option<(i128, Vec<usize>)> {
-        let Relaxed { prices, cheapest, apart, .. } = relaxed;
-        // How much is lost already when no node above is a wildcard.
-        let mut lost = vec![0; self.nodes.len()];
-        for (id, node) in self.nodes.iter().enumerate().skip(1) {
-            let above = node.parent;
-            lost[id] = (lost[above] + apart[above] - cheapest[above]).min(NEVER);
-        }
+    fn explore(&self, guides: &[Guide], most: i128) -> Option<(i128, Vec<usize>)> {
         let mut log = Vec::new();
         let mut children: Vec<Option<Vec<Point>>> = vec![None; self.nodes.len()];
-        let mut cheapest_children = vec![0; self.nodes.len()];
+        let mut caps = Vec::with_capacity(guides.len());
         for (id, node) in self.nodes.iter().enumerate().rev() {
-            if lost[id] > gap {
+            let room = |guide: &Guide| most - guide.bound - guide.lost[id];
+            if guides.iter().any(|guide| room(guide) < 0) {
                 continue;
             }
-            let keep = |point: &Point, lost: i128, cheapest: i128| {
-                point.tally.within(&self.limits) && lost + point.cost + prices.of(&point.tally) - cheapest <= gap
-            };
+            caps.clear();
+            caps.extend(guides.iter().map(|guide| Cap { prices: guide.prices, most: guide.cheapest[id] + room(guide) }));
             let mut points = Vec::new();
             if let Some(tally) = self.wildcard(id) {
                 let point = Point { tally, cost: tally.priced(&self.weights), trail: (log.len(), NO_TRAIL) };
-                if keep(&point, lost[id], cheapest[id]) {
+                if self.keeps(&caps, &point) {
                     log.push(Trail::Wildcard(id));
                     points.push(point);
                 }
@@ -352,7 +394,7 @@ impl Search<'_> {
                         point.cost += self.weights.item;
                     }
                 }
-                beneath.retain(|point| keep(point, lost[id], cheapest[id]));
+                beneath.retain(|point| self.keeps(&caps, point));
                 points.append(&mut beneath);
             }
             let points = self.frontier(points, &mut log);
@@ -361,23 +403,13 @@ impl Search<'_> {
                 return Some((best.cost, wildcards(&log, best.trail)));
             }
             let above = node.parent;
-            cheapest_children[above] += cheapest[id];
+            for (cap, guide) in caps.iter_mut().zip(guides) {
+                cap.most = guide.with_later[id] + room(guide);
+            }
             children[above] = Some(match children[above].take() {
                 None => points,
                 Some(right) => {
-                    let mut joined = Vec::with_capacity(points.len() * right.len());
-                    for one in &points {
-                        for other in &right {
-                            let point = Point {
-                                tally: one.tally.plus(&other.tally),
-                                cost: one.cost + other.cost,
-                                trail: (one.trail.0, other.trail.0),
-                            };
-                            if keep(&point, lost[id], cheapest_children[above]) {
-                                joined.push(point);
-                            }
-                        }
-                    }
+                    let joined = self.join(&points, &right, &caps);
                     self.frontier(joined, &mut log)
                 }
             });
@@ -385,19 +417,48 @@ impl Search<'_> {
         None
     }
 
+    /// Whether a point is within the limits, and by no guide costs more than its cap.
+    fn keeps(&self, caps: &[Cap], point: &Point) -> bool {
+        point.tally.within(&self.limits) && caps.iter().all(|cap| point.cost + cap.prices.of(&point.tally) <= cap.most)
+    }
+
+    /// Every pair of a left and a right point that is worth keeping, in their order.
+    fn join(&self, left: &[Point], right: &[Point], caps: &[Cap]) -> Vec<Point> {
+        let Some(Cap { prices, most }) = caps.first() else { return Vec::new() };
+        let price = |point: &Point| point.cost + prices.of(&point.tally);
+        // Most pairs cost too much: in the order of cost they need not be looked at.
+        let mut cheap_first: Vec<(i128, usize)> = right.iter().enumerate().map(|(at, point)| (price(point), at)).collect();
+        cheap_first.sort_unstable();
+        let mut joined = Vec::new();
+        let mut affordable = Vec::new();
+        for one in left {
+            let rest = most - price(one);
+            affordable.clear();
+            affordable.extend(cheap_first.iter().take_while(|other| other.0 <= rest).map(|other| other.1));
+            affordable.sort_unstable();
+            for other in affordable.iter().map(|&at| &right[at]) {
+                let tally = one.tally.plus(&other.tally);
+                let point = Point { tally, cost: one.cost + other.cost, trail: (one.trail.0, other.trail.0) };
+                if self.keeps(caps, &point) {
+                    joined.push(point);
+                }
+            }
+        }
+        joined
+    }
+
     /// The points that no other makes pointless, in the order given, each with its trails made one.
     ///
     /// One point makes another pointless if it uses no more of anything limited and costs no more.
     fn frontier(&self, mut points: Vec<Point>, log: &mut Vec<Trail>) -> Vec<Point> {
         if points.len() > 1 {
-            let mut order: Vec<usize> = (0..points.len()).collect();
-            let key = |point: &Point| (point.tally.wildcards, point.tally.objects, point.tally.paths, point.cost);
-            order.sort_by(|&one, &other| key(&points[one]).cmp(&key(&points[other])).then(one.cmp(&other)));
+            let key = |(at, Point { tally, .. }): (usize, &Point)| (tally.wildcards, tally.objects, tally.paths, tally.bytes, at);
+            let mut order: Vec<_> = points.iter().enumerate().map(key).collect();
+            order.sort_unstable();
             // Of all with fewer wildcards: paths fall as objects rise.
             let mut stairs: Vec<(u64, u64)> = Vec::new();
             let mut keep = vec![false; points.len()];
-            for at in order {
-                let Tally { objects, paths, .. } = points[at].tally;
+            for (_, objects, paths, _, at) in order {
                 let higher = stairs.partition_point(|stair| stair.0 <= objects);
                 if higher > 0 && stairs[higher - 1].1 <= paths {
                     continue;

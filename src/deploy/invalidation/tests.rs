@@ -129,7 +129,10 @@ fn case_counts() {
 fn of_equal_choices_the_first_in_order_is_taken() {
     let dirty = ["b/1", "b/2", "a/1", "a/2"].map(|key| change(key, &[&format!("/{key}")])).to_vec();
     let terms = Terms { wildcards: 1, reserve: 0, ..strict() };
-    assert_eq!(planned(&edge(dirty, &["/c"]), &terms), ["/*"].map(|_| "/a/*".to_owned()).into_iter().chain(["/b/1".into(), "/b/2".into()]).collect::<Vec<_>>());
+    assert_eq!(
+        planned(&edge(dirty, &["/c"]), &terms),
+        ["/*"].map(|_| "/a/*".to_owned()).into_iter().chain(["/b/1".into(), "/b/2".into()]).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -157,10 +160,7 @@ fn full_quotas_widen_as_little_as_needed() {
     assert_eq!(reserved.concession, Some(Concession::Reserve));
     let full = plan(&edge, &Terms { wildcards_running: 3, ..terms }).unwrap_err();
     assert_eq!(full, Refusal::QuotaFull { addresses: 15, paths: 10 });
-    assert_eq!(
-        full.to_string(),
-        "15 addresses have to be purged, the invalidations in progress leave 10 paths and no wildcard"
-    );
+    assert_eq!(full.to_string(), "15 addresses have to be purged, the invalidations in progress leave 10 paths and no wildcard");
 }
 
 #[test]
@@ -192,7 +192,8 @@ fn a_tilde_cannot_be_said_and_is_covered_from_before_it() {
 
 #[test]
 fn a_wildcard_never_splits_a_character() {
-    let dirty = |paths: &[&str]| edge(paths.iter().map(|path| change(path, &[path])).collect(), &["/a", "/café".replace('é', "").as_str()]);
+    let dirty =
+        |paths: &[&str]| edge(paths.iter().map(|path| change(path, &[path])).collect(), &["/a", "/café".replace('é', "").as_str()]);
     // é and è share the first of their two bytes.
     let items = planned(&dirty(&["/x/%C3%A9", "/x/%C3%A8"]), &strict());
     assert_eq!(items, ["/x/*"]);
@@ -364,9 +365,8 @@ fn brute_force(edge: &Edge, terms: &Terms) -> Option<(Outcome, Option<Concession
         let (mut fewest, mut least) = (None, None);
         for set in 0_u32..1 << candidates.len() {
             let chosen = (0..candidates.len()).filter(|at| set >> at & 1 == 1);
-            let (one, whole, purged) = chosen.fold((0, 0, 0), |sum, at| {
-                (sum.0 | candidates[at].0, sum.1 | candidates[at].1, sum.2 | candidates[at].2)
-            });
+            let (one, whole, purged) =
+                chosen.fold((0, 0, 0), |sum, at| (sum.0 | candidates[at].0, sum.1 | candidates[at].1, sum.2 | candidates[at].2));
             let used = u64::from(set.count_ones());
             let alone = single.len() as u64 - u64::from(one.count_ones());
             // A path that a whole prefix covers needs no item, and every plan covers the whole prefix.

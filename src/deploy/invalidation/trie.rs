@@ -47,10 +47,7 @@ impl<'a> Clean<'a> {
     }
 
     pub(super) fn sum(&self, range: &Range<usize>) -> Collateral {
-        Collateral {
-            objects: range.len() as u64,
-            bytes: self.bytes_before[range.end] - self.bytes_before[range.start],
-        }
+        Collateral { objects: range.len() as u64, bytes: self.bytes_before[range.end] - self.bytes_before[range.start] }
     }
 
     /// Those that begin with none of the prefixes.

@@ -174,13 +174,13 @@ impl JobsFile {
     /// # Errors
     /// The same idempotency key with another body; too many jobs that nobody looked at.
     pub fn create(&mut self, new: &NewJob) -> Result<Created, CreateError> {
-        if let Some(wanted) = &new.job.idempotency {
-            if let Some(job) = self.by_key(&wanted.key_sha256) {
-                return match job.idempotency.as_ref() == Some(wanted) {
-                    true => Ok(Created { job: job.clone(), replayed: true }),
-                    false => Err(CreateError::KeyReused),
-                };
-            }
+        if let Some(wanted) = &new.job.idempotency
+            && let Some(job) = self.by_key(&wanted.key_sha256)
+        {
+            return match job.idempotency.as_ref() == Some(wanted) {
+                true => Ok(Created { job: job.clone(), replayed: true }),
+                false => Err(CreateError::KeyReused),
+            };
         }
         let waiting = self.jobs.iter().filter(|filed| waits(&filed.job)).count();
         if new.most_waiting.is_some_and(|most| waiting >= most) {

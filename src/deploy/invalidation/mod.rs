@@ -350,8 +350,8 @@ pub fn caller_reference(release: &str, apply_sequence: u64, batch: u32) -> Strin
 /// The fewest items that purge what changed.
 ///
 /// Fewest items; of those, fewest clean objects purged, then fewest of their bytes, then fewest wildcards, then the
-/// first in the order of paths. Exact; see [`choose`](mod@choose) for the cost, which is O(n log n) in the number of
-/// addresses where no limit binds.
+/// first in the order of paths. Exact. O(n log n) in the number of addresses where no limit binds; where one does, a
+/// knapsack whose search is kept small by a bound (`choose.rs` has the figures).
 pub fn plan(edge: &Edge, terms: &Terms) -> Result<Plan, Refusal> {
     merge(&[], edge, terms)
 }

@@ -129,10 +129,7 @@ fn case_counts() {
 fn of_equal_choices_the_first_in_order_is_taken() {
     let dirty = ["b/1", "b/2", "a/1", "a/2"].map(|key| change(key, &[&format!("/{key}")])).to_vec();
     let terms = Terms { wildcards: 1, reserve: 0, ..strict() };
-    assert_eq!(
-        planned(&edge(dirty, &["/c"]), &terms),
-        ["/*"].map(|_| "/a/*".to_owned()).into_iter().chain(["/b/1".into(), "/b/2".into()]).collect::<Vec<_>>()
-    );
+    assert_eq!(planned(&edge(dirty, &["/c"]), &terms), ["/a/*", "/b/1", "/b/2"]);
 }
 
 #[test]
@@ -192,11 +189,9 @@ fn a_tilde_cannot_be_said_and_is_covered_from_before_it() {
 
 #[test]
 fn a_wildcard_never_splits_a_character() {
-    let dirty =
-        |paths: &[&str]| edge(paths.iter().map(|path| change(path, &[path])).collect(), &["/a", "/café".replace('é', "").as_str()]);
     // é and è share the first of their two bytes.
-    let items = planned(&dirty(&["/x/%C3%A9", "/x/%C3%A8"]), &strict());
-    assert_eq!(items, ["/x/*"]);
+    let beneath = vec![change("x/é", &["/x/%C3%A9"]), change("x/è", &["/x/%C3%A8"])];
+    assert_eq!(planned(&edge(beneath, &["/a"]), &strict()), ["/x/*"]);
     let items = planned(&edge(vec![change("é", &["/%C3%A9"]), change("è", &["/%C3%A8"])], &["/a"]), &strict());
     assert_eq!(items, ["/%C3%A8", "/%C3%A9"]);
 }

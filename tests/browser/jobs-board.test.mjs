@@ -156,6 +156,19 @@ describe("the office", { concurrency: 4 }, () => {
     assert.match(await drawer.locator(".history").innerText(), /canceled it: Nobody at home[^]*took the cancellation back/);
   });
 
+  test("a double click is one step of one job", async (t) => {
+    const [first, second] = [await firm.take({ street: "22 Twice Tr" }), await firm.take({ street: "23 Twice Tr" })];
+    const page = await firm.board(t);
+    await search(page, "Twice Tr");
+    await page.getByRole("button", { name: "Mark ready: 22 Twice Tr" }).dblclick();
+    await toast(page, "22 Twice Tr moved to Ready");
+    await page.locator("#undo").focus();
+    await page.keyboard.press("Enter");
+    await toast(page, "22 Twice Tr is back in Booked");
+    assert.match(await focused(page), /22 Twice Tr$/, "the focus follows the job");
+    assert.deepEqual([(await firm.show(first.id)).version, (await firm.show(second.id)).version], [3, 1]);
+  });
+
   test("by keyboard alone, with the focus staying on the job", async (t) => {
     const street = "6 Key St";
     const job = await firm.take({ street });

@@ -4,7 +4,7 @@ import { announce } from './lib/live.js';
 import { poll } from './lib/poll.js';
 import { dayAfter, sayClock, sayMonth, today } from './lib/time.js';
 import { change, create, forget, jobOf, mayMove, refresh, step, titleOf } from './board/jobs.js';
-import { dragging, placeOf, redraw as redrawCards, settle, view } from './board/cards.js';
+import { dragging, focusCard, placeOf, redraw as redrawCards, settle, view } from './board/cards.js';
 import { askForNote, linkOf, noteGiven, openDrawer, openJob, redrawJob, refuse } from './board/drawer.js';
 import { begin, begun, edited, fillEdit, rebase, refused } from './board/forms.js';
 import { say } from './board/say.js';
@@ -13,6 +13,8 @@ import { askToSignIn, greet, sessions, signedInAgain, user } from './board/sessi
 const page = byId('dispatch');
 let loaded = false;
 let day = '';
+/** Counts who comes and goes: what was asked for one is not shown to the next. */
+let visit = 0;
 
 function redraw() {
   redrawCards();
@@ -31,9 +33,14 @@ function setReadOnly(on) {
 }
 
 async function ask() {
+  const mine = visit;
   try {
     const changed = await refresh();
     await greet();
+    if (mine !== visit) {
+      forget();
+      return loaded ? 1 : 0;
+    }
     // What is due and what is late changes with the day.
     if (changed || !loaded || day !== today()) redraw();
     if (!loaded) show(page, 'board');
@@ -88,7 +95,10 @@ async function move(job, to) {
   settle(job.id);
   if (!moved) return;
   const { index, of } = placeOf(job.id);
-  say(`${titleOf(moved)} moved to ${step(moved.status).label}${index ? `, ${index} of ${of}` : ''}`, () => back(job.id));
+  say(`${titleOf(moved)} moved to ${step(moved.status).label}${index ? `, ${index} of ${of}` : ''}`, () => {
+    focusCard(job.id);
+    back(job.id);
+  });
 }
 
 async function back(id, note) {
@@ -114,13 +124,14 @@ dragging(move, explain);
 
 // The board
 
-page.addEventListener('click', ({ target }) => {
+page.addEventListener('click', ({ target, detail }) => {
   const deed = target.closest('[data-do]')?.dataset.do;
   const id = target.closest('[data-id]')?.dataset.id;
   const job = id && jobOf(id);
   if (!deed || !job) return;
   if (deed === 'open') openDrawer(id);
-  else move(job, step(job.status).next);
+  // The second half of a double click meets the next step, or the next card.
+  else if (detail < 2) move(job, step(job.status).next);
 });
 
 const press = (buttons, chosen) => {
@@ -269,6 +280,7 @@ let now = () => {};
 await sessions(
   () => now(),
   () => {
+    visit += 1;
     forget();
     loaded = false;
     redrawCards();

@@ -135,6 +135,9 @@ export function settle(id) {
   }
 }
 
+/** Where the keyboard goes when what it was on is gone. */
+export const focusCard = (id) => cards.get(id)?.querySelector('h3 button').focus();
+
 export function placeOf(id) {
   const list = [...(cards.get(id)?.parentElement?.children ?? [])];
   return { index: list.findIndex((card) => card.dataset.id === id) + 1, of: list.length };

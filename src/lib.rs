@@ -1,10 +1,11 @@
-//! `qdn`: a static site generator, a CloudFront Functions compiler and emulator, and the programs
-//! around them. This page is the map; `docs/architecture.md` tells it at length.
+//! `qdn`: a static site generator, a CloudFront Functions compiler and emulator, and the dispatch of jobs
+//! behind the site. This page is the map; `docs/architecture.md` tells it at length.
 //!
 //! ```text
 //! site/ templates/ ──disk::read──▶ Sources ──site::build──▶ Built ──┐
 //! functions/ ───────────────────▶ Sources ──edge::check ▸ bundle───┴─build::release─▶ Release
 //! Release ──disk::write──▶ dist/         Release + edge::Emulator ──preview::serve──▶ browser
+//! Job ──after(Change)──▶ Job′ ──Store──▶ jobs.json or a table ──jobs::api::router──▶ preview, and the Lambda
 //! ```
 //!
 //! Who may use whom is a table in `tests/it/layers.rs`.

@@ -3,7 +3,7 @@
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Build a static site, prove the CloudFront Function in front of it, and look at both.
+/// Build a static site, prove the CloudFront Function in front of it, and run the jobs behind it.
 #[derive(Debug, Parser)]
 #[command(name = "qdn", version, max_term_width = 100, propagate_version = true)]
 pub(crate) struct Args {

@@ -104,13 +104,18 @@ fn write(root: &Path, path: &Path, bytes: &[u8], when: &When) -> Result<Tag, Wri
         (Read::Found(_, tag), When::Unchanged(known)) if tag == *known => {}
         _ => return Err(WriteError::Conflict),
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let fresh = path.with_file_name(format!(".{name}.new"));
-    put(&fresh, bytes).map_err(|error| failed(&fresh, &error))?;
-    fs::rename(&fresh, path).map_err(|error| failed(path, &error))?;
+    replace(path, bytes).map_err(|error| failed(path, &error))?;
     // The document is there for every reader; whether it will be after a power failure is not known.
     settle(folder).map_err(|error| WriteError::Unknown(named(folder, &error)))?;
     Ok(Tag(sha256_hex(bytes)))
+}
+
+/// Puts bytes in the place of a file, at one moment, so that only this user can read them.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = path.with_file_name(format!(".{name}.new"));
+    put(&fresh, bytes)?;
+    fs::rename(&fresh, path)
 }
 
 /// Writes a file that only this user can read, and waits until it is on the disk.

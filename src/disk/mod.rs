@@ -13,7 +13,7 @@ pub use write::{Written, write};
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
 use rayon::prelude::*;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
@@ -159,15 +159,15 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write::replace(path, bytes)
 }
 
-/// Writes what nobody else on this machine should read. A pipe or a device is written to, never replaced.
+/// Writes what nobody else on this machine should read. A file is replaced at one moment, also where a link
+/// leads to it; a pipe or a device is written to.
 ///
 /// # Errors
 /// As the system has them.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(bytes)
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    match fs::metadata(&path) {
+        Ok(metadata) if !metadata.is_file() => fs::OpenOptions::new().write(true).open(&path)?.write_all(bytes),
+        _ => documents::replace(&path, bytes),
+    }
 }

@@ -290,7 +290,7 @@ impl Job {
             pickup_at: None,
             completed_at: None,
             updated_at: now,
-            link: Link { epoch: 0, track_sha256: keys.token(id, 0).hash() },
+            link: Link::new(keys, id, 0),
             needs_review,
             idempotency: Some(idempotency),
             history: vec![entry],

@@ -1,7 +1,7 @@
 //! The record of one job, as it stands in `jobs.json`.
 
 use super::status::Status;
-use super::token::TokenHash;
+use super::token::{Keys, TokenHash};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -158,6 +158,13 @@ pub struct Link {
     pub epoch: u32,
     /// What is looked up: the digest of the token, never the token.
     pub track_sha256: TokenHash,
+}
+
+impl Link {
+    /// The link of a job, made with the stage's newest key.
+    pub fn new(keys: &Keys, id: JobId, epoch: u32) -> Self {
+        Self { epoch, track_sha256: keys.token(id, epoch).hash() }
+    }
 }
 
 /// A request as far as a repetition of it can be told. Both are SHA-256 in hex.

@@ -122,7 +122,7 @@ pub struct StaffJob {
     pub updated_at: Timestamp,
     /// Whether a person should look at the booking first.
     pub needs_review: bool,
-    /// The customer's link. Absent where the key that made it is gone: renew the link then.
+    /// The customer's link. Absent where the key that made it is not at hand; where it is gone, renew the link.
     pub tracking_url: Option<String>,
     /// Until when the link works, once the job has ended.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -157,9 +157,9 @@ impl From<&Entry> for StaffEntry {
 }
 
 impl StaffJob {
-    /// The staff's view of a job.
-    pub fn of(job: &Job, terms: &Terms, keys: &Keys) -> Self {
-        let token = keys.token_of(job.id, job.link.epoch, &job.link.track_sha256);
+    /// The staff's view of a job, with its link where the stage's secrets are at hand.
+    pub fn of(job: &Job, terms: &Terms, keys: Option<&Keys>) -> Self {
+        let token = keys.and_then(|keys| keys.token_of(job.id, job.link.epoch, &job.link.track_sha256));
         Self {
             id: job.id,
             version: job.version,

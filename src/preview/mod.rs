@@ -13,11 +13,11 @@
 mod answer;
 mod engine;
 mod inspect;
-mod office;
+mod jobs;
 mod reload;
 mod server;
 
-pub use office::Jobs;
+pub use jobs::Jobs;
 pub use server::{Options, serve};
 
 /// Where a preview is unless it is told otherwise, or that port is taken.

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Asked, Served, is_api};
 use super::engine::Engine;
 use super::inspect;
-use super::office::{Jobs, Office};
+use super::jobs::{JobApi, Jobs};
 use super::reload::{Message, message};
 use crate::build::{self, Memory, Outcome};
 use crate::disk;
@@ -50,7 +50,7 @@ pub struct Options {
 
 struct Preview {
     options: Options,
-    office: Office,
+    job_api: JobApi,
     memory: Memory,
     /// What is served: the last good build.
     served: RwLock<Option<Arc<Served>>>,
@@ -74,7 +74,7 @@ pub async fn serve(
     let port = listener.local_addr()?.port();
     let mut watch = disk::watch(&options.root).map_err(std::io::Error::other)?;
     let preview = Arc::new(Preview {
-        office: Office::new(options.jobs.clone(), port),
+        job_api: JobApi::new(options.jobs.clone(), port),
         options,
         memory,
         served: RwLock::new(None),
@@ -117,7 +117,7 @@ impl Preview {
         let mut outcome = build::release(sources, problems, self.options.build, &self.memory);
         match outcome.release.take() {
             Some(release) => {
-                self.office.offer(&outcome.terms);
+                self.job_api.offer(&outcome.terms);
                 let old = self.served();
                 let message = old.as_ref().map_or(Message::Reload, |old| message(&old.release, &release));
                 // Starting a function takes longer than a page's build; most saves leave it as it is.
@@ -220,7 +220,7 @@ async fn respond(State(preview): State<Arc<Preview>>, ConnectInfo(peer): Connect
         return foreign();
     }
     if is_api(request.uri().path()) {
-        return preview.office.answer(request, peer.ip()).await;
+        return preview.job_api.answer(request, peer.ip()).await;
     }
     match request.uri().path() {
         "/_qdn/live.js" => return own(200, "text/javascript; charset=utf-8", LIVE_JS.to_owned()),

@@ -1,5 +1,6 @@
 // Customers: the booking form and the tracking page, against the real service, on good days and bad ones.
 
+import { createHash } from "node:crypto";
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { day, inspect, office, said } from "./office.mjs";
@@ -172,6 +173,17 @@ describe("customers", { concurrency: 4 }, () => {
     const page = await firm.open(t, "/book/");
     const answers = [];
     page.on("response", (answer) => answer.request().method() === "POST" && answers.push(answer.status()));
+    // However slow this machine is, the first try carries a stamp that was made this moment.
+    await page.route(
+      "**/api/v1/jobs",
+      async (route) => {
+        const { stamp } = await (await fetch(`${firm.origin}/api/v1/form`)).json();
+        const body = JSON.stringify({ ...route.request().postDataJSON(), form_stamp: stamp });
+        const hash = createHash("sha256").update(body).digest("hex");
+        await route.continue({ postData: body, headers: { ...route.request().headers(), "x-amz-content-sha256": hash } });
+      },
+      { times: 1 },
+    );
     // A clock that jumps ahead makes the page believe that the form was open for long.
     await fillIn(page, { name: "Hasty" });
     await page.evaluate(() => {
@@ -181,9 +193,9 @@ describe("customers", { concurrency: 4 }, () => {
     await send(page).dblclick();
     await page.evaluate(() => document.getElementById("book").requestSubmit());
     await booked(page);
-    // On a slow machine the form was open long enough after all, and what is sent twice is answered twice.
-    assert.equal(answers.at(-1), 201);
-    assert.ok(answers.length <= 3 && answers.every((status) => status === 422 || status === 201), String(answers));
+    assert.deepEqual(answers.at(-1), 201);
+    assert.ok(answers.length <= 3 && answers.slice(0, -1).every((status) => status === 422), String(answers));
+    assert.equal(answers[0], 422);
     assert.equal((await named("Hasty")).length, 1);
   });
 

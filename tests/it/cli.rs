@@ -28,7 +28,7 @@ fn wrong_usage_ends_with_two() {
 fn help_says_what_each_command_is_for() {
     let project = Project::empty();
     let help = project.qdn(&["--help"]).ended(0).stdout;
-    for command in ["build", "check", "preview", "function", "completions", "man"] {
+    for command in ["build", "check", "preview", "function", "jobs", "staff", "completions", "man"] {
         assert!(help.contains(command), "{command} in {help}");
         let own = project.qdn(&[command, "--help"]).ended(0).stdout;
         assert!(own.contains("Usage: qdn"), "{own}");

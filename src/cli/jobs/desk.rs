@@ -36,7 +36,7 @@ pub(in crate::cli) struct Desk {
     pub(in crate::cli) documents: Arc<dyn Documents>,
     pub(in crate::cli) terms: Terms,
     /// Absent where the jobs are elsewhere and nobody handed the secrets over.
-    keys: Option<Keys>,
+    pub(super) keys: Option<Keys>,
     pub(super) stage: String,
     root: PathBuf,
     config: Config,
@@ -115,11 +115,6 @@ impl Desk {
                 self.stage
             )
         })
-    }
-
-    /// The stage's secrets, or none, for what can be shown without.
-    pub(super) fn keys_or_none(&self) -> Keys {
-        self.keys.clone().unwrap_or(Keys { link: Vec::new(), session: Vec::new() })
     }
 
     /// Changes the secrets of this machine's stage, and gives them as they are now.

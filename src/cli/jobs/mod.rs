@@ -10,7 +10,7 @@ use super::{PROBLEMS, REMOTE, USAGE};
 use crate::disk;
 use crate::jobs::booking::{RawAddress, RawBooking, RawWindow, note};
 use crate::jobs::event::{Change, Event};
-use crate::jobs::file::{JobsFile, parse, to_bytes};
+use crate::jobs::file::{Export, parse};
 use crate::jobs::job::{Job, Link};
 use crate::jobs::store::{ChangeError, CreateError, Kept, NewJob, StoreError};
 use crate::jobs::token::{Key, Keys, sha256_hex};
@@ -149,7 +149,7 @@ struct Office {
 
 impl Office {
     fn view(&self, job: &Job) -> StaffJob {
-        StaffJob::of(job, &self.desk.terms, &self.desk.keys_or_none())
+        StaffJob::of(job, &self.desk.terms, self.desk.keys.as_ref())
     }
 
     fn show(&self, job: &Job, ui: &mut Ui) {
@@ -248,8 +248,7 @@ impl Office {
         let keys = self.desk.keys()?;
         let mut job = find(&self.desk, typed, System.now()).await?;
         if renew {
-            let epoch = job.link.epoch + 1;
-            let event = Event::RenewLink(Link { epoch, track_sha256: keys.token(job.id, epoch).hash() });
+            let event = Event::RenewLink(Link::new(keys, job.id, job.link.epoch + 1));
             let change = Change { event, who: Some(self.who.clone()), at: System.now(), request: request() };
             job = self.desk.store.change(job.id, Some(job.version), &change).await?;
         }
@@ -364,13 +363,13 @@ impl Office {
     }
 }
 
-/// Jobs as a file that `import` reads: the very format of `jobs.json`.
+/// Jobs as a file that `import` reads.
 fn exported(jobs: &[Kept]) -> Vec<u8> {
-    to_bytes(&JobsFile::of(jobs))
+    Export::of(jobs).to_bytes()
 }
 
 fn imported(bytes: &[u8]) -> Result<Vec<Kept>, String> {
-    let jobs = parse::<JobsFile>(bytes)?.into_kept();
+    let jobs = parse::<Export>(bytes)?.into_kept();
     let mut wrong = Vec::new();
     for Kept { job, .. } in &jobs {
         if let Err(why) = job.is_sound() {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 fn view(api: &Api, job: &Job) -> StaffJob {
-    StaffJob::of(job, &api.terms, &api.keys)
+    StaffJob::of(job, &api.terms, Some(&api.keys))
 }
 
 /// One change of one job, by whoever is signed in.
@@ -362,8 +362,7 @@ pub(super) async fn renew_link(
     IfMatch(version): IfMatch,
 ) -> Result<Json<StaffJob>, Problem> {
     let job = api.store.get(id).await?.ok_or_else(Problem::no_such_job)?;
-    let epoch = job.link.epoch + 1;
-    let link = Link { epoch, track_sha256: api.keys.token(id, epoch).hash() };
+    let link = Link::new(&api.keys, id, job.link.epoch + 1);
     // Made for the job as it was read: whoever renews it in between makes this one stale.
     change(&api, asker, id, version.or(Some(job.version)), Event::RenewLink(link)).await
 }
@@ -384,12 +383,7 @@ pub(super) struct Month {
 pub(super) async fn export(State(api): State<Arc<Api>>, Query(wanted): Query<Month>) -> Result<Response, Problem> {
     let is_month = |month: &str| month.len() == 7 && format!("{month}-01").parse::<jiff::civil::Date>().is_ok();
     if wanted.month.as_deref().is_some_and(|month| !is_month(month)) {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "/problems/query",
-            "The query is not as documented",
-            "A month is YYYY-MM.",
-        ));
+        return Err(Problem::query("A month is YYYY-MM."));
     }
     let mut jobs = api.store.export().await?;
     jobs.retain(|job| wanted.month.as_ref().is_none_or(|month| job.window.date.to_string().starts_with(month.as_str())));

@@ -152,9 +152,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(query) => Ok(Self(query.0)),
-            Err(error) => {
-                Err(Problem::new(StatusCode::BAD_REQUEST, "/problems/query", "The query is not as documented", error.body_text()))
-            }
+            Err(error) => Err(Problem::query(error.body_text())),
         }
     }
 }

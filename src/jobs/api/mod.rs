@@ -195,7 +195,7 @@ async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "about:blank", "Method Not Allowed", "This address does not know this method.")
 }
 
-/// A failed HEAD has a body like any other failure until here.
+/// A HEAD is answered with the head of the GET, its length too, and without its body.
 async fn head_without_body(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
     let is_head = request.method() == axum::http::Method::HEAD;
     let response = next.run(request).await;

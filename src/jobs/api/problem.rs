@@ -62,6 +62,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "/problems/job-not-found", "Job not found", detail)
     }
 
+    pub(super) fn query(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "/problems/query", "The query is not as documented", detail)
+    }
+
     pub(super) fn sign_in() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "/problems/sign-in", "Not signed in", "Sign in first.")
     }

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use crate::jobs::auth::session::{stamp, stamped};
 use crate::jobs::booking::{Fault, RawBooking};
 use crate::jobs::job::{Idempotency, Job};
-use crate::jobs::store::{CreateError, Created, NewJob};
+use crate::jobs::store::{Created, NewJob};
 use crate::jobs::terms::Offer;
 use crate::jobs::token::TokenHash;
 use crate::jobs::view::{PublicJob, tracking_url};
@@ -94,11 +94,8 @@ pub(super) async fn book(
 
 /// The job that this very request made before: it is not judged again, by another clock and other limits.
 pub(super) async fn replayed(api: &Api, idempotency: &Idempotency) -> Result<Option<Created>, Problem> {
-    match api.store.by_key(&idempotency.key_sha256).await? {
-        Some(job) if job.idempotency.as_ref() == Some(idempotency) => Ok(Some(Created { job, replayed: true })),
-        Some(_) => Err(CreateError::KeyReused.into()),
-        None => Ok(None),
-    }
+    let known = api.store.by_key(&idempotency.key_sha256).await?;
+    Ok(known.map(|job| Created::before(job, idempotency)).transpose()?)
 }
 
 fn answer(api: &Api, made: &Created) -> Response {

@@ -1,7 +1,7 @@
 //! What `jobs.json` holds, and every operation on it as a function of values: no store decides anything
 //! that is not decided here.
 
-use super::event::{Change, Event, Refusal};
+use super::event::{Change, Event};
 use super::job::{Job, JobId};
 use super::status::Status;
 use super::store::{ChangeError, CreateError, Created, Delta, Kept, NewJob};
@@ -33,9 +33,6 @@ pub struct JobsFile {
     pub last_write: String,
     /// Every live job.
     pub jobs: Vec<Filed>,
-    /// In an export alone: jobs that are no longer live.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub archived: Vec<Job>,
     /// Jobs that left, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<Gone>,
@@ -68,9 +65,21 @@ pub struct Archive {
     pub jobs: BTreeMap<JobId, Job>,
 }
 
+/// Every job of a store. A `jobs.json` is one too, in which nothing is archived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// The format of this file.
+    pub format: u32,
+    /// The live ones.
+    pub jobs: Vec<Filed>,
+    /// Those that are no longer live.
+    #[serde(default)]
+    pub archived: Vec<Job>,
+}
+
 impl Default for JobsFile {
     fn default() -> Self {
-        Self { format: FORMAT, rev: 0, last_write: String::new(), jobs: Vec::new(), archived: Vec::new(), gone: Vec::new() }
+        Self { format: FORMAT, rev: 0, last_write: String::new(), jobs: Vec::new(), gone: Vec::new() }
     }
 }
 
@@ -100,23 +109,42 @@ pub fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
 
 /// One job a line, so that a person and `diff` can read the file.
 pub fn to_bytes(file: &JobsFile) -> Vec<u8> {
-    let mut text = format!("{{\n\"format\": {}, \"rev\": {}, \"last_write\": {},\n", file.format, file.rev, json(&file.last_write));
-    let lists: [(&str, Vec<String>); 3] = [
-        ("jobs", file.jobs.iter().map(json).collect()),
-        ("archived", file.archived.iter().map(json).collect()),
-        ("gone", file.gone.iter().map(json).collect()),
-    ];
-    for (name, rows) in lists.into_iter().filter(|(name, rows)| *name != "archived" || !rows.is_empty()) {
-        let comma = if name == "gone" { "" } else { "," };
+    let head = format!("\"format\": {}, \"rev\": {}, \"last_write\": {}", file.format, file.rev, json(&file.last_write));
+    laid_out(&head, ("jobs", &file.jobs), ("gone", &file.gone))
+}
+
+/// A head, and two lists with one row a line.
+fn laid_out<A: Serialize, B: Serialize>(head: &str, first: (&str, &[A]), second: (&str, &[B])) -> Vec<u8> {
+    fn list<T: Serialize>((name, rows): (&str, &[T])) -> String {
+        let rows: Vec<String> = rows.iter().map(json).collect();
         let rows = if rows.is_empty() { String::new() } else { format!("\n{}\n", rows.join(",\n")) };
-        text.push_str(&format!("\"{name}\": [{rows}]{comma}\n"));
+        format!("\"{name}\": [{rows}]")
     }
-    text.push_str("}\n");
-    text.into_bytes()
+    format!("{{\n{head},\n{},\n{}\n}}\n", list(first), list(second)).into_bytes()
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("jobs have no value that JSON lacks")
+}
+
+impl Export {
+    /// All that a store keeps.
+    pub fn of(kept: &[Kept]) -> Self {
+        let live = kept.iter().filter(|kept| !kept.archived).map(|kept| Filed { rev: 1, job: kept.job.clone() });
+        let archived = kept.iter().filter(|kept| kept.archived).map(|kept| kept.job.clone());
+        Self { format: FORMAT, jobs: live.collect(), archived: archived.collect() }
+    }
+
+    /// What a store is to keep.
+    pub fn into_kept(self) -> Vec<Kept> {
+        let live = self.jobs.into_iter().map(|filed| Kept { job: filed.job, archived: false });
+        live.chain(self.archived.into_iter().map(|job| Kept { job, archived: true })).collect()
+    }
+
+    /// One job a line, like the live file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        laid_out(&format!("\"format\": {}", self.format), ("jobs", &self.jobs), ("archived", &self.archived))
+    }
 }
 
 /// Far more changes than there will ever be, and far from where a counter turns over.
@@ -141,26 +169,9 @@ impl JobsFile {
         self.jobs.iter().map(|filed| &filed.job).find(has_key)
     }
 
-    /// A file of its own with these jobs: what an export is.
-    pub fn of(kept: &[Kept]) -> Self {
-        let live = kept.iter().filter(|kept| !kept.archived).map(|kept| Filed { rev: 1, job: kept.job.clone() });
-        let archived = kept.iter().filter(|kept| kept.archived).map(|kept| kept.job.clone());
-        Self { rev: 1, jobs: live.collect(), archived: archived.collect(), ..Self::default() }
-    }
-
-    /// The jobs of an export.
-    pub fn into_kept(self) -> Vec<Kept> {
-        let live = self.jobs.into_iter().map(|filed| Kept { job: filed.job, archived: false });
-        live.chain(self.archived.into_iter().map(|job| Kept { job, archived: true })).collect()
-    }
-
-    fn find(&self, id: JobId) -> Option<&Filed> {
-        self.jobs.iter().find(|filed| filed.job.id == id)
-    }
-
     /// The job, where it is live.
     pub fn get(&self, id: JobId) -> Option<&Job> {
-        self.find(id).map(|filed| &filed.job)
+        self.jobs.iter().map(|filed| &filed.job).find(|job| job.id == id)
     }
 
     /// The job whose link this is. Every job is compared, so that a hit takes as long as a miss.
@@ -177,10 +188,7 @@ impl JobsFile {
         if let Some(wanted) = &new.job.idempotency
             && let Some(job) = self.by_key(&wanted.key_sha256)
         {
-            return match job.idempotency.as_ref() == Some(wanted) {
-                true => Ok(Created { job: job.clone(), replayed: true }),
-                false => Err(CreateError::KeyReused),
-            };
+            return Created::before(job.clone(), wanted);
         }
         let waiting = self.jobs.iter().filter(|filed| waits(&filed.job)).count();
         if new.most_waiting.is_some_and(|most| waiting >= most) {
@@ -265,10 +273,7 @@ pub fn purged(job: &Job, before: Timestamp, now: Timestamp, request: &str) -> Op
         return None;
     }
     let change = Change { event: Event::Purge, who: None, at: now, request: request.to_owned() };
-    match job.after(&change) {
-        Ok(job) => Some(job),
-        Err(Refusal::Purged) | Err(_) => None,
-    }
+    job.after(&change).ok()
 }
 
 #[cfg(test)]

@@ -210,6 +210,19 @@ impl<D: Documents> JsonStore<D> {
         Ok(purged)
     }
 
+    /// Writes jobs into the archives of their months, over what an earlier try left there.
+    async fn put_away<'a>(&self, jobs: impl IntoIterator<Item = &'a Job>) -> Result<(), StoreError> {
+        let mut months: BTreeMap<String, Vec<&Job>> = BTreeMap::new();
+        for job in jobs {
+            months.entry(month(job)).or_default().push(job);
+        }
+        for (name, jobs) in &months {
+            self.revise(name, |archive: &mut Archive| archive.jobs.extend(jobs.iter().map(|job| (job.id, Job::clone(job)))))
+                .await?;
+        }
+        Ok(())
+    }
+
     async fn archives(&self) -> Result<Vec<(String, Archive)>, StoreError> {
         let mut archives = Vec::new();
         let names = self.documents.list(ARCHIVE).await.map_err(StoreError::Unreachable)?;
@@ -264,43 +277,34 @@ impl<D: Documents> Store for JsonStore<D> {
     }
 
     async fn keep(&self, jobs: &[Kept], request: &str) -> Result<Imported, StoreError> {
-        let before = self.everything().await?;
         let differs = |job: &Job| StoreError::Broken(format!("job {} is there already and differs; nothing was imported", job.id));
-        let mut months: BTreeMap<String, Vec<&Job>> = BTreeMap::new();
-        for Kept { job, archived } in jobs {
-            match before.get(&job.id) {
-                Some(known) if known.job != *job => return Err(differs(job)),
-                None if *archived => months.entry(month(job)).or_default().push(job),
-                _ => {}
+        let before = self.everything().await?;
+        let mut new: BTreeMap<JobId, &Kept> = BTreeMap::new();
+        for kept in jobs {
+            let known = before.get(&kept.job.id).or_else(|| new.get(&kept.job.id).copied());
+            match known {
+                Some(known) if known.job != kept.job => return Err(differs(&kept.job)),
+                Some(_) => {}
+                None => drop(new.insert(kept.job.id, kept)),
             }
         }
-        // The archives first: an import that is cut short is finished by the same one done again.
-        for (name, jobs) in &months {
-            self.revise(name, |archive: &mut Archive| {
-                for job in jobs {
-                    archive.jobs.entry(job.id).or_insert_with(|| Job::clone(job));
-                }
-            })
-            .await?;
-        }
-        let archived = months.values().map(Vec::len).sum();
-        let live: Vec<&Job> = jobs.iter().filter(|kept| !kept.archived).map(|kept| &kept.job).collect();
-        let done = |file: &JobsFile| (file.last_write == request).then_some(Imported { added: jobs.len(), unchanged: 0 });
+        let imported = Imported { added: new.len(), unchanged: jobs.len() - new.len() };
+        let (archived, live): (Vec<&Kept>, Vec<&Kept>) = new.into_values().partition(|kept| kept.archived);
+        // The live ones first: only they can be too many, and then nothing at all is imported.
+        let done = |file: &JobsFile| (file.last_write == request).then_some(());
         self.update(request, true, done, |file| {
-            let mut imported = Imported { added: archived, unchanged: jobs.len() - live.len() - archived };
-            for job in &live {
-                match file.get(job.id).or_else(|| before.get(&job.id).map(|kept| &kept.job)) {
-                    Some(known) if known == *job => imported.unchanged += 1,
+            for Kept { job, .. } in &live {
+                match file.get(job.id) {
+                    Some(known) if known == job => {}
                     Some(_) => return Err(differs(job)),
-                    None => {
-                        file.jobs.push(Filed { rev: file.rev + 1, job: Job::clone(job) });
-                        imported.added += 1;
-                    }
+                    None => file.jobs.push(Filed { rev: file.rev + 1, job: job.clone() }),
                 }
             }
-            Ok(imported)
+            Ok(())
         })
-        .await
+        .await?;
+        self.put_away(archived.into_iter().map(|kept| &kept.job)).await?;
+        Ok(imported)
     }
 
     async fn tidy(&self, terms: &Terms, now: Timestamp, request: &str) -> Result<Tidied, StoreError> {
@@ -308,15 +312,10 @@ impl<D: Documents> Store for JsonStore<D> {
         let mut tidied = Tidied { purged: self.purge(purge_before, now, request).await?, ..Tidied::default() };
         // Into the archive first and out of the live file after: whenever this ends, nothing is lost, and the
         // next run puts the same jobs in the same place.
-        let mut months: BTreeMap<String, Vec<Job>> = BTreeMap::new();
-        for job in self.read().await?.ended(archive_before) {
-            months.entry(month(job)).or_default().push(job.clone());
-        }
-        for (name, jobs) in &months {
-            self.revise(name, |archive: &mut Archive| archive.jobs.extend(jobs.iter().map(|job| (job.id, job.clone())))).await?;
-        }
-        if !months.is_empty() {
-            let moved: BTreeMap<JobId, &Job> = months.values().flatten().map(|job| (job.id, job)).collect();
+        let live = self.read().await?;
+        let moved: BTreeMap<JobId, &Job> = live.ended(archive_before).map(|job| (job.id, job)).collect();
+        if !moved.is_empty() {
+            self.put_away(moved.values().copied()).await?;
             tidied.archived = self
                 .update(
                     request,

@@ -9,7 +9,7 @@ pub mod s3;
 mod tries;
 
 use super::event::{Change, Refusal};
-use super::job::{Job, JobId};
+use super::job::{Idempotency, Job, JobId};
 use super::terms::Terms;
 use super::token::TokenHash;
 use async_trait::async_trait;
@@ -33,6 +33,16 @@ pub struct Created {
     pub job: Job,
     /// Whether it was there already.
     pub replayed: bool,
+}
+
+impl Created {
+    /// The job that has this idempotency key already, where it was made by the same booking.
+    ///
+    /// # Errors
+    /// It was another booking.
+    pub fn before(job: Job, wanted: &Idempotency) -> Result<Self, CreateError> {
+        if job.idempotency.as_ref() == Some(wanted) { Ok(Self { job, replayed: true }) } else { Err(CreateError::KeyReused) }
+    }
 }
 
 /// What changed since someone last asked.

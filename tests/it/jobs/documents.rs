@@ -1,7 +1,9 @@
 //! What every place for documents does.
 
 use super::*;
+use crate::project::Project;
 use qdn::jobs::store::documents::{Read, Tag, When, WriteError};
+use std::process::Stdio;
 use tokio::task::JoinSet;
 
 #[tokio::test]
@@ -78,38 +80,21 @@ async fn a_folder_is_for_its_user_alone() {
     assert_eq!(mode(&folder.path().join("local/archive/2026-11.json")), 0o600);
 }
 
-/// Two programs, as two previews of one project are: the other one is this test binary.
+/// Several programs at once, as two previews of one project are.
 #[tokio::test]
-async fn two_processes_on_one_folder_lose_nothing() {
-    let place = Place::folder();
-    let Kind::Folder(folder) = &place.kind else { unreachable!() };
+async fn several_processes_on_one_folder_lose_nothing() {
+    let project = Project::new();
+    let store = JsonStore::new(Folder::new(project.path().join(".qdn/jobs")));
     let jobs: Vec<Job> = (0..60).map(job).collect();
-    place.open().import(&jobs, "import").await.unwrap();
-    let children: Vec<_> = (0..3)
-        .map(|part| {
-            std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "jobs::documents::another_process", "--ignored"])
-                .env("QDN_TEST_FOLDER", folder.path())
-                .env("QDN_TEST_PART", part.to_string())
-                .stdout(std::process::Stdio::null())
-                .spawn()
-                .expect("this binary runs")
-        })
-        .collect();
-    for mut child in children {
-        assert!(child.wait().expect("it ends").success());
+    store.import(&jobs, "import").await.unwrap();
+    for some in jobs.chunks(12) {
+        let start = |job: &Job| project.command(&["jobs", "move", &job.id.to_string(), "-q"]).stdout(Stdio::null()).spawn();
+        let processes: Vec<_> = some.iter().map(|job| start(job).expect("it starts")).collect();
+        for mut process in processes {
+            assert!(process.wait().expect("it ends").success());
+        }
     }
-    let jobs = place.open().export().await.unwrap();
+    let jobs = store.export().await.unwrap();
+    assert_eq!(jobs.len(), 60);
     assert!(jobs.iter().all(|job| job.history.len() == 2), "each was changed once");
-}
-
-#[tokio::test]
-#[ignore = "two_processes_on_one_folder_lose_nothing runs it"]
-async fn another_process() {
-    let folder = std::env::var("QDN_TEST_FOLDER").unwrap();
-    let part: u32 = std::env::var("QDN_TEST_PART").unwrap().parse().unwrap();
-    let store = JsonStore::new(Folder::new(std::path::Path::new(&folder).join("local")));
-    for number in (0..60).filter(|number| number % 3 == part) {
-        store.change(id(number), Some(1), &ready(&format!("r{number}"))).await.unwrap();
-    }
 }

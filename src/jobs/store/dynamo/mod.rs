@@ -202,18 +202,14 @@ pub async fn create_table(config: &SdkConfig, table: &str) -> Result<(), String>
 #[async_trait]
 impl Store for DynamoStore {
     async fn create(&self, new: &NewJob) -> Result<Created, CreateError> {
-        let wanted = new.job.idempotency.as_ref();
         self.until_done(|again| async move {
             if again && let Some(job) = self.live(new.job.id).await? {
                 return Ok(Next::Is(Created { job, replayed: false }));
             }
-            if let Some(key) = request_key(&new.job)
-                && let Some(job) = self.behind(&key).await?
+            if let Some(wanted) = &new.job.idempotency
+                && let Some(job) = self.by_key(&wanted.key_sha256).await?
             {
-                return match job.idempotency.as_ref() == wanted {
-                    true => Ok(Next::Is(Created { replayed: job.id != new.job.id, job })),
-                    false => Err(CreateError::KeyReused),
-                };
+                return Created::before(job, wanted).map(Next::Is);
             }
             if let Some(most) = new.most_waiting
                 && self.table.count(Status::Submitted.id(), most).await? >= most

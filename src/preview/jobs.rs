@@ -43,13 +43,13 @@ impl Jobs {
 }
 
 /// The API as it stands since the last build.
-pub(super) struct Office {
+pub(super) struct JobApi {
     jobs: Option<Jobs>,
     port: u16,
     current: RwLock<Option<(Terms, Router)>>,
 }
 
-impl Office {
+impl JobApi {
     pub(super) fn new(jobs: Option<Jobs>, port: u16) -> Self {
         Self { jobs, port, current: RwLock::new(None) }
     }

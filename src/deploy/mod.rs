@@ -1,8 +1,8 @@
-//! From what a distribution serves to what a manifest says.
+//! From what a distribution serves to what a manifest says, without ever losing anything.
 //!
-//! What is here decides, and touches nothing: [`plan`](plan::plan) is a function of two manifests,
-//! [`invalidation`] one of what the edge may hold and what changed. What carries a plan out, resumably, comes with
-//! the publishing commands.
+//! [`plan`](plan::plan) is a function of two manifests, [`invalidation`] one of what the edge may hold and what
+//! changed: they decide, and touch nothing. [`remote`] is what the world has to offer.
 
 pub mod invalidation;
 pub mod plan;
+pub mod remote;

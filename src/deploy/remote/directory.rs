@@ -1,0 +1,1 @@
+//! A stage in a folder of this machine, with the same promises.

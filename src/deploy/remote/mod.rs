@@ -1,0 +1,325 @@
+//! What publishing needs of the world: buckets that obey conditions, and a CDN with its functions.
+//!
+//! Two things are behind these traits: AWS ([`aws`]) and a folder of this machine ([`directory`]). Each method does
+//! its work once: whoever calls decides whether to try again, since only the caller knows what a repeated write means.
+
+pub mod aws;
+pub mod directory;
+
+use crate::deploy::invalidation::Item;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An ETag as the store gave it, quotes and all: good for conditions, and for nothing else. It says nothing about
+/// content, as encrypted and large objects have tags that are no digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Tag(pub String);
+
+/// What must be true for a write to happen. There is no third way: every write has a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// There is no such object.
+    Missing,
+    /// It still has this tag.
+    Is(Tag),
+}
+
+/// Where bytes to be sent come from.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Memory.
+    Bytes(Arc<[u8]>),
+    /// A file, which is read while it is sent.
+    File(PathBuf),
+}
+
+/// What an object will be. The digest is of what was built: a store that sees other bytes refuses them.
+#[derive(Clone, Copy, Debug)]
+pub struct Described<'a> {
+    /// SHA-256 of the bytes, lower-case hexadecimal.
+    pub sha256: &'a str,
+    /// In bytes.
+    pub size: u64,
+    /// The `content-type` it is stored with.
+    pub content_type: &'a str,
+    /// The `cache-control` it is stored with.
+    pub cache_control: &'a str,
+}
+
+/// An object as it lies in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// For conditions.
+    pub tag: Tag,
+    /// In bytes.
+    pub size: u64,
+    /// SHA-256 of its bytes, lower-case hexadecimal; absent where the store does not know it.
+    pub sha256: Option<String>,
+    /// As stored.
+    pub content_type: String,
+    /// As stored; empty if there is none.
+    pub cache_control: String,
+}
+
+/// An object's bytes.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// All of them.
+    pub bytes: Vec<u8>,
+    /// For conditions.
+    pub tag: Tag,
+    /// How long ago it was written, by the store's own clock.
+    pub age: Duration,
+}
+
+/// One row of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The key, relative to the bucket's prefix.
+    pub key: String,
+    /// In bytes.
+    pub size: u64,
+    /// For conditions.
+    pub tag: Tag,
+    /// When it was written, by the store's clock.
+    pub modified: Timestamp,
+}
+
+/// Where an object lies, as a store of the same kind understands it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The kind of store, and where it is reached: copies are possible between equal ones.
+    pub store: String,
+    /// The bucket or folder.
+    pub bucket: String,
+    /// The whole key, prefix and all.
+    pub key: String,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.bucket, self.key)
+    }
+}
+
+/// Why something was not done, or may not have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of reason.
+    pub kind: Kind,
+    /// The reason in words, with the place it is about and what can be done.
+    pub message: String,
+}
+
+/// What a failure means to whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Not done; ask again, more slowly. 429, 500, 503, and 409 where two writes met.
+    Busy,
+    /// No answer came, or half of one: it may have been done.
+    Lost,
+    /// The condition did not hold: somebody else wrote. Also where the object to replace is gone.
+    Conflict,
+    /// Too many invalidations are in progress.
+    Full,
+    /// This store cannot do that; there is another way.
+    Unsupported,
+    /// Not done, and asking again would not help: no permission, no such bucket, expired credentials.
+    Refused,
+}
+
+impl Failure {
+    /// A failure of a kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Whether asking again may help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.kind, Kind::Busy | Kind::Lost)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Objects by key, below a prefix that the bucket knows and nobody else.
+#[async_trait]
+pub trait Bucket: fmt::Debug + Send + Sync {
+    /// An object's bytes; nothing where there is none.
+    async fn read(&self, key: &str) -> Result<Option<Found>, Failure>;
+
+    /// What is known of an object; nothing where there is none.
+    async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure>;
+
+    /// Writes an object, where the condition holds. Large ones go in parts, and appear at one moment all the same.
+    async fn put(&self, key: &str, content: &Content, described: &Described<'_>, when: &When) -> Result<Tag, Failure>;
+
+    /// Writes an object with the bytes of another, which need not come here, and with the headers described.
+    ///
+    /// [`Kind::Unsupported`] where the other lies in another kind of store, or where this one copies without
+    /// obeying conditions: read and put then.
+    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure>;
+
+    /// Removes an object if it still has this tag. That there is none is a success.
+    async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure>;
+
+    /// Every object whose key begins so, in the order of keys.
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure>;
+
+    /// Makes sure that conditional writes are refused where the condition does not hold. Some stores that speak the
+    /// protocol pass over it and write.
+    async fn obeys_conditions(&self) -> Result<(), Failure>;
+
+    /// Where a key lies.
+    fn locate(&self, key: &str) -> Location;
+}
+
+/// One of a function's two stages at CloudFront.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FunctionStage {
+    /// Where it is tried.
+    Development,
+    /// Where it runs for every visitor.
+    Live,
+}
+
+/// A function as CloudFront has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFunction {
+    /// For conditions.
+    pub tag: Tag,
+    /// The code.
+    pub code: Vec<u8>,
+    /// CloudFront's name for the runtime.
+    pub runtime: String,
+}
+
+/// What a function made of one event, as CloudFront's `TestFunction` tells it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tested {
+    /// The request or response it returned, in the event's own form: `{"request":…}` or `{"response":…}`.
+    pub result: Option<Value>,
+    /// What went wrong, in CloudFront's words.
+    pub error: Option<String>,
+    /// Percent of the time that it may take.
+    pub utilization: u32,
+}
+
+/// An invalidation as CloudFront has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalidation {
+    /// CloudFront's name for it.
+    pub id: String,
+    /// Whether every edge has obeyed.
+    pub is_complete: bool,
+}
+
+/// What of the quotas is in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// Paths in progress.
+    pub paths: u64,
+    /// Wildcards in progress.
+    pub wildcards: u64,
+}
+
+/// What a distribution is, as far as publishing cares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DistributionInfo {
+    /// The host name by which it is reached, aliases apart: `d111.cloudfront.net`.
+    pub domain: String,
+    /// CloudFront's names of the functions that run before the cache, on any behaviour.
+    pub viewer_request: Vec<String>,
+}
+
+/// What the edge answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+/// A content delivery network: distributions by their ids, and functions by their names there.
+#[async_trait]
+pub trait Cdn: fmt::Debug + Send + Sync {
+    /// What a distribution is: also the question whether we may ask.
+    async fn distribution(&self, id: &str) -> Result<DistributionInfo, Failure>;
+
+    /// Creates one invalidation. With the reference of an earlier one and its items, that one is the answer.
+    /// [`Kind::Full`] where too many are in progress.
+    async fn invalidate(&self, id: &str, reference: &str, items: &[Item]) -> Result<Invalidation, Failure>;
+
+    /// How an invalidation is getting on.
+    async fn invalidation(&self, id: &str, invalidation: &str) -> Result<Invalidation, Failure>;
+
+    /// What of the quotas is in use now.
+    async fn running(&self, id: &str) -> Result<Running, Failure>;
+
+    /// Asks the edge, as a visitor without cookies would. `url` is scheme and host where the stage names them.
+    async fn fetch(&self, id: &str, url: Option<&str>, path: &str) -> Result<Fetched, Failure>;
+
+    /// A function with its code; nothing where there is none, or none that is live.
+    async fn function(&self, name: &str, stage: FunctionStage) -> Result<Option<RemoteFunction>, Failure>;
+
+    /// Makes a function, in DEVELOPMENT alone. [`Kind::Conflict`] where there is one.
+    async fn create_function(&self, name: &str, code: &str, runtime: &str) -> Result<Tag, Failure>;
+
+    /// Replaces what is in DEVELOPMENT, if it still has this tag.
+    async fn update_function(&self, name: &str, code: &str, runtime: &str, tag: &Tag) -> Result<Tag, Failure>;
+
+    /// Runs what is in DEVELOPMENT for one event, if it still has this tag.
+    async fn test_function(&self, name: &str, event: &Value, tag: &Tag) -> Result<Tested, Failure>;
+
+    /// Makes LIVE what is in DEVELOPMENT, if it still has this tag.
+    async fn publish_function(&self, name: &str, tag: &Tag) -> Result<(), Failure>;
+}
+
+/// One distribution of a stage.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What it serves.
+    pub bucket: Arc<dyn Bucket>,
+    /// CloudFront's id of it.
+    pub id: String,
+    /// Scheme and host by which visitors reach it, where the project says so.
+    pub url: Option<String>,
+}
+
+/// A stage, ready to be asked: where it keeps its books, what it serves, and who serves it.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// Its name in `qdn.toml`.
+    pub name: String,
+    /// Where the ledger, the releases and the blobs are. No distribution serves it.
+    pub control: Arc<dyn Bucket>,
+    /// By the distribution's name in the manifest.
+    pub distributions: BTreeMap<String, Target>,
+    /// Who serves them.
+    pub cdn: Arc<dyn Cdn>,
+    /// By a function's name in the manifest: its name at CloudFront.
+    pub functions: BTreeMap<String, String>,
+}
+
+impl Stage {
+    /// CloudFront's name of a function of the project.
+    pub fn function_name(&self, name: &str) -> String {
+        self.functions.get(name).cloned().unwrap_or_else(|| format!("{name}-{}", self.name))
+    }
+}

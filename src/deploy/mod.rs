@@ -1,8 +1,14 @@
 //! From what a distribution serves to what a manifest says, without ever losing anything.
 //!
-//! [`plan`](plan::plan) is a function of two manifests, [`invalidation`] one of what the edge may hold and what
-//! changed: they decide, and touch nothing. [`remote`] is what the world has to offer.
+//! ```text
+//! (Manifest, Live, Policy) ──plan──▶ Plan | Refusal             pure
+//! (changes, clean, quotas) ──invalidation──▶ items              pure
+//! Head ──begun ▸ finished──▶ Head′                              pure
+//! (Plan, Supply, Stage)    ──apply──▶ Receipt | Stopped         over the traits of `remote`
+//! ```
 
+pub mod apply;
 pub mod invalidation;
+pub mod ledger;
 pub mod plan;
 pub mod remote;

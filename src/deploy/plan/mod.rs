@@ -1,9 +1,11 @@
 //! What has to happen so that a stage serves a release: a function of two manifests. Nothing is asked of
 //! any bucket; whoever carries a plan out checks each step's precondition there.
 
-use crate::release::{Class, Distribution, Manifest, ObjectEntry};
+use super::invalidation::{Cached, Change, Edge};
+use super::ledger::Commit;
+use crate::release::{Class, Distribution, Key, Manifest, ObjectEntry};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The order of a publish. A phase begins when the one before it has ended without an error: a page never
@@ -27,6 +29,22 @@ pub enum Phase {
     Feeds,
     /// What is no longer part of the release.
     Removals,
+}
+
+impl Phase {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Assets => "assets",
+            Self::Functions => "functions",
+            Self::Files => "files",
+            Self::Pages => "pages",
+            Self::Sections => "section pages",
+            Self::Home => "home page",
+            Self::Feeds => "feeds",
+            Self::Removals => "removals",
+        }
+    }
 }
 
 /// Why a step is taken.
@@ -64,7 +82,7 @@ pub struct Step {
 }
 
 /// What a stage needs in order to serve a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// The form of this document: 1.
     pub version: u32,
@@ -79,10 +97,12 @@ pub struct Plan {
 }
 
 /// What a plan may not do without being told so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Whether a stage may be emptied, or lose more than it usually would.
     pub allow_removals: bool,
+    /// Whether a build of an older commit may replace one of a newer.
+    pub allow_older: bool,
 }
 
 /// Why there is no plan. Each is a guard against a build that went wrong.
@@ -104,20 +124,36 @@ pub enum Refusal {
         /// How many would have been let pass.
         most: usize,
     },
+    /// What is served was built from a newer commit: two runs of CI ended in another order than they began.
+    Older {
+        /// The commit of the build.
+        ours: String,
+        /// The commit of what is served.
+        live: String,
+    },
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty { distribution } => {
-                write!(f, "the release has no page for the distribution `{distribution}`, which serves some now")
+                write!(
+                    f,
+                    "the release has no page for the distribution `{distribution}`, which serves some now\nhint: `--allow-removals` empties it"
+                )
             }
             Self::TooManyRemovals { distribution, removed, of, most } => {
                 write!(
                     f,
-                    "{removed} of {of} pages and files of the distribution `{distribution}` would be removed, and {most} is the most without asking"
+                    "{removed} of {of} pages and files of the distribution `{distribution}` would be removed, and {most} is the most without \
+                     asking\nhint: look whether the build is whole; `--allow-removals` lets them go"
                 )
             }
+            Self::Older { ours, live } => write!(
+                f,
+                "this was built from the commit {ours}, and what is served from the newer {live}\nhint: to go back on purpose, \
+                 `qdn rollback`, or `--allow-older`"
+            ),
         }
     }
 }
@@ -217,6 +253,38 @@ fn phase(key: &str, class: Class, all: &BTreeMap<String, ObjectEntry>) -> Phase 
         _ if key == "robots.txt" => Phase::Feeds,
         _ => Phase::Files,
     }
+}
+
+/// Whether a build of one commit would replace that of a newer one. Of commits made at the same second nobody knows.
+pub fn older(ours: Option<&Commit>, live: Option<&Commit>) -> Option<Refusal> {
+    let (ours, live) = (ours?, live?);
+    let short = |commit: &Commit| commit.id.chars().take(10).collect();
+    (ours.id != live.id && ours.time < live.time).then(|| Refusal::Older { ours: short(ours), live: short(live) })
+}
+
+/// The steps that change what visitors see under an address that stays.
+pub fn changed(plan: &Plan) -> Vec<&Step> {
+    plan.steps.iter().filter(|step| !matches!(step.phase, Phase::Assets | Phase::Functions)).collect()
+}
+
+/// What the edge of a distribution may hold, and which of it a plan changes. A page that is new is a change too: the
+/// edge may hold a 404 in its place. A fingerprinted asset never is.
+pub fn edge(
+    plan: &Plan,
+    name: &str,
+    next: &Manifest,
+    live: Option<&Manifest>,
+    addresses: impl Fn(&str, &[String]) -> Vec<Change>,
+) -> Edge {
+    let keys: Vec<String> =
+        changed(plan).into_iter().filter(|step| step.distribution.as_deref() == Some(name)).map(|step| step.key.clone()).collect();
+    let dirty: BTreeSet<&String> = keys.iter().collect();
+    let all = [live, Some(next)].into_iter().flatten().filter_map(|manifest| manifest.distributions.get(name));
+    let clean: BTreeMap<&String, u64> =
+        all.flat_map(|one| &one.objects).filter(|(key, _)| !dirty.contains(key)).map(|(key, entry)| (key, entry.size)).collect();
+    let clean = clean.into_iter().map(|(key, bytes)| Cached { path: Key::new(key).path(), bytes }).collect();
+    let changes = if keys.is_empty() { Vec::new() } else { addresses(name, &keys) };
+    Edge { changes, clean }
 }
 
 /// A build that lost its sources looks like a wish to remove everything. Small sites change by larger shares.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::release::FunctionEntry;
 
-const CAREFUL: Policy = Policy { allow_removals: false };
+const CAREFUL: Policy = Policy { allow_removals: false, allow_older: false };
 
 fn entry(text: &str) -> ObjectEntry {
     let class = if text.starts_with("asset") { Class::Immutable } else { Class::Page };
@@ -100,7 +100,7 @@ fn a_build_that_lost_its_sources_is_not_published() {
     let refusal = Refusal::TooManyRemovals { distribution: "site".to_owned(), removed: 9, of: 10, most: 8 };
     assert_eq!(plan(&manifest("r2", &all[..1]), Some(&live), CAREFUL), Err(vec![refusal]));
     assert!(plan(&manifest("r2", &all[..2]), Some(&live), CAREFUL).is_ok());
-    assert!(plan(&manifest("r2", &[]), Some(&live), Policy { allow_removals: true }).is_ok());
+    assert!(plan(&manifest("r2", &[]), Some(&live), Policy { allow_removals: true, ..CAREFUL }).is_ok());
     assert!(plan(&manifest("r2", &[]), None, CAREFUL).is_ok(), "nothing is lost where nothing was");
 }
 
@@ -122,7 +122,7 @@ fn the_steps_make_the_next_of_the_live() {
             manifest(release, &keys)
         };
         let (live, next) = (site("r1"), site("r2"));
-        let plan = plan(&next, Some(&live), Policy { allow_removals: true }).unwrap();
+        let plan = plan(&next, Some(&live), Policy { allow_removals: true, ..CAREFUL }).unwrap();
         let mut served = live.distributions["site"].objects.clone();
         for step in &plan.steps {
             match step.reason {

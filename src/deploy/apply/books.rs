@@ -1,0 +1,257 @@
+//! The ledger as it lies in a bucket: read, and replaced where nobody else did.
+
+use super::{Context, Stopped};
+use crate::deploy::ledger::{self, Damage, Head, Holder, Signature, Tags};
+use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
+use crate::release::{Digest, Manifest, ParseError};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+/// How long is waited for somebody else's publish, in looks.
+const LOOKS: u32 = 1200;
+/// Between two looks at somebody else's work.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A head that was read, and with which condition it is replaced.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) head: Head,
+    /// None where nothing is stored yet.
+    pub(super) tag: Option<Tag>,
+    /// How long ago it was written, by the store's clock.
+    pub(super) age: Duration,
+}
+
+/// The ledger of one stage.
+#[derive(Clone, Copy)]
+pub(super) struct Books<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) context: &'a Context,
+}
+
+/// ETags as they are stored.
+#[derive(Serialize, Deserialize)]
+struct TagsDocument {
+    version: u32,
+    release: String,
+    tags: Tags,
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn new(stage: &'a Stage, context: &'a Context) -> Self {
+        Self { stage, context }
+    }
+
+    fn control(&self) -> &dyn Bucket {
+        self.stage.control.as_ref()
+    }
+
+    /// A document's bytes.
+    pub(super) async fn read(&self, key: &str) -> Result<Option<crate::deploy::remote::Found>, Failure> {
+        self.context.pace.run(|| self.control().read(key)).await
+    }
+
+    /// The state of the stage. Nothing stored is a state too.
+    pub(super) async fn head(&self) -> Result<Known, Stopped> {
+        let key = ledger::head(&self.stage.name);
+        let Some(found) = self.read(&key).await? else {
+            return Ok(Known { head: Head::none(&self.stage.name), tag: None, age: Duration::ZERO });
+        };
+        match Head::parse(&String::from_utf8_lossy(&found.bytes)) {
+            Ok(head) => Ok(Known { head, tag: Some(found.tag), age: found.age }),
+            Err(damage) => Err(self.damaged(&key, &damage)),
+        }
+    }
+
+    fn damaged(&self, key: &str, damage: &Damage) -> Stopped {
+        let place = self.control().locate(key);
+        let hint = match damage {
+            Damage::Version(_) => String::new(),
+            Damage::Form(_) => format!(
+                "\nhint: nothing was touched; `qdn audit {} --repair` goes back to the newest state of the log that is whole",
+                self.stage.name
+            ),
+        };
+        Stopped::Failed(format!("the state of the stage `{}` ({place}) cannot be read: {damage}{hint}", self.stage.name))
+    }
+
+    /// The state once nobody is at work any more: done, gone, or silent for longer than a lease.
+    pub(super) async fn idle_head(&self) -> Result<Known, Stopped> {
+        let mut told = false;
+        for _ in 0..LOOKS {
+            let known = self.head().await?;
+            let Some(holder) = known.head.applying.as_ref().and_then(|applying| applying.holder.as_ref()) else { return Ok(known) };
+            let is_silent = known.age > self.context.lease;
+            if is_silent || *holder == self.context.holder || (self.context.is_gone)(holder) {
+                return Ok(known);
+            }
+            if !told {
+                self.context.say(&format!("waiting: {}", self.at_work(&known.head, holder)));
+                told = true;
+            }
+            if self.context.pace.is_stopping() {
+                return Err(Stopped::Interrupted("nothing was changed".to_owned()));
+            }
+            sleep(LOOK.min(self.context.lease / 4)).await;
+        }
+        Err(Stopped::Failed(format!("the stage `{}` was busy for too long; run it again", self.stage.name)))
+    }
+
+    fn at_work(&self, head: &Head, holder: &Holder) -> String {
+        let what = head.applying.as_ref().map_or(String::new(), |applying| {
+            format!(" applies release {} ({} by {})", applying.to, applying.kind.name(), head.by)
+        });
+        format!("{holder}{what} on the stage `{}`", self.stage.name)
+    }
+
+    /// Replaces the state, if it is still the one that is known. The new one is made from the one it replaces, since
+    /// that may be this process's own renewal of which the answer was lost.
+    pub(super) async fn swap(&self, known: &Known, next: impl Fn(&Head, &Signature) -> Head) -> Result<Known, Stopped> {
+        let key = ledger::head(&self.stage.name);
+        let mut known = known.clone();
+        loop {
+            let signature = self.context.signature();
+            let head = next(&known.head, &signature);
+            let text = head.to_json();
+            let when = known.tag.clone().map_or(When::Missing, When::Is);
+            match self.write(&key, text.as_bytes(), &when).await {
+                Ok(tag) => return Ok(Known { head, tag: Some(tag), age: Duration::ZERO }),
+                Err(failure) if failure.kind == Kind::Conflict => {
+                    let now = self.head().await?;
+                    if now.head.nonce == signature.nonce {
+                        return Ok(now);
+                    }
+                    let is_own = |head: &Head| {
+                        head.applying.as_ref().is_some_and(|applying| {
+                            applying.holder.as_ref() == Some(&self.context.holder)
+                                && known.head.applying.as_ref().is_some_and(|mine| mine.sequence == applying.sequence)
+                        })
+                    };
+                    if now.head.seq > known.head.seq && is_own(&now.head) && known.head.applying.is_some() {
+                        known = now;
+                        continue;
+                    }
+                    return Err(Stopped::Superseded { seq: now.head.seq, by: now.head.by, release: now.head.release });
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+
+    async fn write(&self, key: &str, bytes: &[u8], when: &When) -> Result<Tag, Failure> {
+        let sha256 = Digest::of(bytes).hex();
+        let described = Described {
+            sha256: &sha256,
+            size: bytes.len() as u64,
+            content_type: "application/json",
+            cache_control: "no-store",
+        };
+        let content = Content::Bytes(bytes.into());
+        self.context.pace.run(|| self.control().put(key, &content, &described, when)).await
+    }
+
+    /// Writes a document that never changes. One that is there already has to say the same.
+    pub(super) async fn write_once(&self, key: &str, bytes: &[u8]) -> Result<(), Stopped> {
+        match self.write(key, bytes, &When::Missing).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.kind == Kind::Conflict => match self.read(key).await? {
+                Some(found) if found.bytes == bytes => Ok(()),
+                _ => Err(Stopped::Failed(format!(
+                    "{} is there already and says something else; nothing writes it twice, so somebody changed it",
+                    self.control().locate(key)
+                ))),
+            },
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Writes down a state between two publishes. What is there already is the same state.
+    pub(super) async fn log(&self, head: &Head) -> Result<(), Stopped> {
+        let written = self.write(&ledger::entry(&self.stage.name, head.seq), head.to_json().as_bytes(), &When::Missing).await;
+        match written {
+            Err(failure) if failure.kind != Kind::Conflict => Err(failure.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A release's manifest.
+    pub(super) async fn manifest(&self, id: &str) -> Result<Manifest, Stopped> {
+        let key = ledger::release(id);
+        let place = self.control().locate(&key);
+        let Some(found) = self.read(&key).await? else {
+            return Err(Stopped::Failed(format!("{place} is not there, so nobody knows what the release {id} was")));
+        };
+        match Manifest::parse(&String::from_utf8_lossy(&found.bytes)) {
+            Ok(manifest) if manifest.release == id => Ok(manifest),
+            Ok(manifest) => Err(Stopped::Failed(format!("{place} holds the release {}: somebody changed it", manifest.release))),
+            Err(error @ ParseError::Version(_)) => Err(Stopped::Failed(format!("{place}: {error}"))),
+            Err(error) => Err(Stopped::Failed(format!("{place} is damaged: {error}"))),
+        }
+    }
+
+    /// The ETags that an apply left; none where they are not on record. They only spare questions.
+    pub(super) async fn tags(&self, sequence: u64, release: &str) -> Result<Tags, Stopped> {
+        let Some(found) = self.read(&ledger::tags(&self.stage.name, sequence)).await? else { return Ok(Tags::new()) };
+        let document: Option<TagsDocument> = serde_json::from_slice(&found.bytes).ok();
+        Ok(document.filter(|document| document.version == 1 && document.release == release).map(|document| document.tags).unwrap_or_default())
+    }
+
+    pub(super) async fn write_tags(&self, sequence: u64, release: &str, tags: Tags) -> Result<(), Stopped> {
+        let document = TagsDocument { version: 1, release: release.to_owned(), tags };
+        let bytes = serde_json::to_vec(&document).unwrap_or_default();
+        match self.write(&ledger::tags(&self.stage.name, sequence), &bytes, &When::Missing).await {
+            // An apply that is taken up where nothing was left to write keeps its number, and its tags.
+            Err(failure) if failure.kind != Kind::Conflict => Err(failure.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The head in the hands of whoever applies.
+pub(super) struct Hold<'a> {
+    pub(super) books: Books<'a>,
+    known: Mutex<Known>,
+}
+
+impl<'a> Hold<'a> {
+    pub(super) fn new(books: Books<'a>, known: Known) -> Self {
+        Self { books, known: Mutex::new(known) }
+    }
+
+    /// Replaces the state.
+    pub(super) async fn swap(&self, next: impl Fn(&Head, &Signature) -> Head) -> Result<Head, Stopped> {
+        let mut known = self.known.lock().await;
+        *known = self.books.swap(&known, next).await?;
+        Ok(known.head.clone())
+    }
+
+    /// Says every third of a lease that somebody is at work. Ends only when somebody else took over.
+    pub(super) async fn keep(&self) -> Stopped {
+        loop {
+            sleep(self.books.context.lease / 3).await;
+            match self.swap(Head::renewed).await {
+                Ok(_) => {}
+                Err(stopped @ Stopped::Superseded { .. }) => return stopped,
+                // The store is out of reach: whoever writes pages will notice, and say it better.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The number of this apply.
+    pub(super) async fn sequence(&self) -> u64 {
+        self.known.lock().await.head.sequence
+    }
+
+    /// Whether somebody else took over since.
+    pub(super) async fn is_ours(&self) -> Result<(), Stopped> {
+        let sequence = self.known.lock().await.head.sequence;
+        let now = self.books.head().await?.head;
+        let ours = now.applying.as_ref().is_some_and(|applying| {
+            applying.sequence == sequence && applying.holder.as_ref() == Some(&self.books.context.holder)
+        });
+        if ours { Ok(()) } else { Err(Stopped::Superseded { seq: now.seq, by: now.by, release: now.release }) }
+    }
+}

@@ -1,0 +1,205 @@
+//! Functions are proven in DEVELOPMENT and then made LIVE; what was live before is kept.
+//!
+//! CloudFront compiles nothing when a function is published: one with a mistake goes live and every request fails.
+//! So each case runs there first, through `TestFunction`, on exactly the code that is then published: the ETag says so.
+
+use super::books::Books;
+use super::{Prepared, Progress, Proof, Stopped, Wish, supply};
+use crate::deploy::ledger::{self, LiveFunction};
+use crate::deploy::plan::Phase;
+use crate::deploy::remote::{Content, Described, Failure, FunctionStage, Kind, RemoteFunction, Tag, When};
+use crate::release::{Digest, FunctionEntry};
+use std::collections::BTreeMap;
+
+/// How often a function is read again where its ETag is not the one that was known.
+const LOOKS: u32 = 4;
+/// How many cases that fail are told of.
+const TOLD: usize = 10;
+
+/// What became of a function.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) live: LiveFunction,
+    /// Whether it was published; else the same code was live already.
+    pub(super) published: bool,
+    /// How many cases it was proven with.
+    pub(super) proven: usize,
+}
+
+/// Makes the functions of a plan live. All are proven before the first is published.
+pub(super) async fn make_live(prepared: &Prepared, wish: &Wish<'_>, books: &Books<'_>) -> Result<BTreeMap<String, Outcome>, Stopped> {
+    let changed: Vec<&str> =
+        prepared.plan.steps.iter().filter(|step| step.phase == Phase::Functions).map(|step| step.key.as_str()).collect();
+    let mut ready = Vec::new();
+    if changed.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    (books.context.tell)(&Progress::Begins { what: "functions", steps: changed.len() });
+    for name in changed {
+        let Some(entry) = wish.manifest.functions.get(name) else { continue };
+        ready.push((name, entry, prove(name, entry, prepared, wish, books).await?));
+    }
+    let mut done = BTreeMap::new();
+    for (name, entry, proven) in ready {
+        let outcome = publish(entry, proven, books).await?;
+        (books.context.tell)(&Progress::Step { bytes: entry.size });
+        done.insert(name.to_owned(), outcome);
+    }
+    (books.context.tell)(&Progress::Ends);
+    Ok(done)
+}
+
+/// A function that lies in DEVELOPMENT and does there what its cases say.
+struct Proven {
+    /// CloudFront's name for it.
+    remote: String,
+    code: String,
+    tag: Tag,
+    cases: usize,
+    live: Option<RemoteFunction>,
+}
+
+async fn prove(name: &str, entry: &FunctionEntry, prepared: &Prepared, wish: &Wish<'_>, books: &Books<'_>) -> Result<Proven, Stopped> {
+    let Books { stage, context } = *books;
+    let remote = stage.function_name(name);
+    let code = supply::code(name, &entry.sha256, wish, stage, context).await?;
+    let proofs = supply::proofs(name, &entry.sha256, wish, context).await?;
+    let live = context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Live)).await?;
+    if let Some(live) = &live {
+        known_or_saved(name, &remote, live, entry, prepared, books).await?;
+    }
+    let tag = develop(&remote, &code, &entry.runtime, books).await?;
+    let tested = context.pace.each(&proofs, |proof| {
+        let (remote, tag) = (&remote, &tag);
+        async move {
+            let tested = context.pace.run(|| stage.cdn.test_function(remote, &proof.event, tag)).await?;
+            let verdict = (context.agree)(&proof.expected, &tested);
+            Ok::<_, Failure>(verdict.err().map(|why| (proof, why)))
+        }
+    });
+    let tested = tested.await?.ok_or_else(|| Stopped::Interrupted(String::new()))?;
+    let failed: Vec<(&Proof, String)> = tested.into_iter().flatten().collect();
+    if failed.is_empty() {
+        return Ok(Proven { remote, code, tag, cases: proofs.len(), live });
+    }
+    let mut lines = vec![format!(
+        "the function `{name}` does not do at CloudFront what the emulator says, in {} of {} cases; it was not made live:",
+        failed.len(),
+        proofs.len()
+    )];
+    lines.extend(failed.iter().take(TOLD).map(|(proof, why)| format!("  {}: {why}", proof.name)));
+    if failed.len() > TOLD {
+        lines.push(format!("  and {} more", failed.len() - TOLD));
+    }
+    Err(Stopped::Disproved(vec![lines.join("\n")]))
+}
+
+/// What is live is kept among the blobs. If it is neither what this stage made live nor what it is about to, somebody
+/// else published it, and their work is not undone unasked.
+async fn known_or_saved(
+    name: &str,
+    remote: &str,
+    live: &RemoteFunction,
+    entry: &FunctionEntry,
+    prepared: &Prepared,
+    books: &Books<'_>,
+) -> Result<(), Stopped> {
+    let Books { stage, context } = *books;
+    let sha256 = Digest::of(&live.code).hex();
+    let head = prepared.live.head();
+    let recorded = head.functions.get(name).map(|known| known.sha256.clone());
+    // An interrupted apply may have published the function of its release, and died before it could say so.
+    let mut known: Vec<String> = recorded.iter().cloned().chain([entry.sha256.clone()]).collect();
+    if let Some(applying) = &head.applying {
+        for release in &applying.touched {
+            known.extend(books.manifest(release).await?.functions.get(name).map(|function| function.sha256.clone()));
+        }
+    }
+    let is_known = known.contains(&sha256);
+    if recorded.is_some() && !is_known && !context.adopt {
+        return Err(Stopped::Failed(format!(
+            "the function `{remote}` that is live is not the one that the stage `{}` published: somebody else changed it\n{}\nhint: bring the change \
+             into functions/{name}.js, or replace it with `--adopt` (its code is kept)",
+            stage.name,
+            difference(books, recorded.as_deref(), live).await,
+        )));
+    }
+    if sha256 != entry.sha256 {
+        let described = Described {
+            sha256: &sha256,
+            size: live.code.len() as u64,
+            content_type: "text/javascript; charset=utf-8",
+            cache_control: "no-store",
+        };
+        let (key, content) = (ledger::blob(&sha256), Content::Bytes(live.code.as_slice().into()));
+        let saved = context.pace.run(|| stage.control.put(&key, &content, &described, &When::Missing)).await;
+        match saved {
+            Err(failure) if failure.kind != Kind::Conflict => return Err(failure.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The first line in which what is live differs from what was published.
+async fn difference(books: &Books<'_>, recorded: Option<&str>, live: &RemoteFunction) -> String {
+    let Some(recorded) = recorded else { return String::new() };
+    let Ok(Some(found)) = books.read(&ledger::blob(recorded)).await else { return String::new() };
+    let (ours, theirs) = (String::from_utf8_lossy(&found.bytes).into_owned(), String::from_utf8_lossy(&live.code).into_owned());
+    let same = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b).count();
+    let part = |text: &str| -> String { text.chars().skip(same.saturating_sub(20)).take(80).collect() };
+    format!("  published: …{}…\n  live:      …{}…", part(&ours), part(&theirs))
+}
+
+/// Puts code into DEVELOPMENT, and says under which tag it lies there.
+async fn develop(remote: &str, code: &str, runtime: &str, books: &Books<'_>) -> Result<Tag, Stopped> {
+    let Books { stage, context } = *books;
+    for _ in 0..LOOKS {
+        let there = context.pace.run(|| stage.cdn.function(remote, FunctionStage::Development)).await?;
+        let written = match there {
+            Some(there) if there.code == code.as_bytes() && there.runtime == runtime => return Ok(there.tag),
+            Some(there) => context.pace.run(|| stage.cdn.update_function(remote, code, runtime, &there.tag)).await,
+            None => context.pace.run(|| stage.cdn.create_function(remote, code, runtime)).await,
+        };
+        match written {
+            Ok(tag) => return Ok(tag),
+            // Somebody else wrote, or this was written and the answer lost: what is there now decides.
+            Err(failure) if failure.kind == Kind::Conflict => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Err(Stopped::Failed(format!("somebody else keeps changing the function `{remote}` in DEVELOPMENT")))
+}
+
+async fn publish(entry: &FunctionEntry, proven: Proven, books: &Books<'_>) -> Result<Outcome, Stopped> {
+    let Books { stage, context } = *books;
+    let Proven { remote, code, mut tag, cases, live } = proven;
+    let is_ours = |function: &RemoteFunction| function.code == code.as_bytes() && function.runtime == entry.runtime;
+    let before = live.as_ref().map(|live| Digest::of(&live.code).hex()).filter(|before| *before != entry.sha256);
+    let outcome =
+        |published| Outcome { live: LiveFunction { name: remote.clone(), sha256: entry.sha256.clone(), before: before.clone() }, published, proven: cases };
+    if live.as_ref().is_some_and(is_ours) {
+        return Ok(outcome(false));
+    }
+    for _ in 0..LOOKS {
+        match context.pace.run(|| stage.cdn.publish_function(&remote, &tag)).await {
+            Ok(()) => return Ok(outcome(true)),
+            Err(failure) if failure.kind == Kind::Conflict => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        // The answer of a publish that happened may have been lost.
+        if context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Live)).await?.as_ref().is_some_and(is_ours) {
+            return Ok(outcome(true));
+        }
+        match context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Development)).await? {
+            // The same code under another tag was proven all the same.
+            Some(there) if is_ours(&there) => tag = there.tag,
+            _ => {
+                return Err(Stopped::Failed(format!(
+                    "somebody else changed the function `{remote}` in DEVELOPMENT after it was proven, so it was not made live"
+                )));
+            }
+        }
+    }
+    Err(Stopped::Failed(format!("CloudFront refuses to publish the function `{remote}` under the tag that it gave itself")))
+}

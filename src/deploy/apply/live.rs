@@ -1,0 +1,168 @@
+//! What a stage serves: from its books alone, but for the pages that an interrupted publish may have changed.
+
+use super::books::{Books, Known};
+use super::{Context, Stopped};
+use crate::deploy::invalidation::Item;
+use crate::deploy::ledger::{Head, Tags};
+use crate::deploy::remote::{Failure, Stage, Stat};
+use crate::release::{Class, Manifest, ObjectEntry};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a stage serves now.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub(super) known: Known,
+    /// Every object with what is known of it; nothing where nothing was ever published. Where a publish was
+    /// interrupted these are the pages of more than one release.
+    pub manifest: Option<Manifest>,
+    /// The ETags of pages, as far as they are known.
+    pub tags: Tags,
+    /// What the edge has to forget and was not told of.
+    pub pending: BTreeMap<String, Vec<Item>>,
+    /// Pages with bytes that no release has, by distribution: somebody else wrote them.
+    pub foreign: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Live {
+    /// The state of the stage.
+    pub fn head(&self) -> &Head {
+        &self.known.head
+    }
+}
+
+/// How closely a stage is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What the books say is believed: everything written under them was written under a condition.
+    Books,
+    /// Every object is asked for: somebody may have gone behind the books.
+    Objects,
+}
+
+/// The state of a stage, whoever is at work.
+///
+/// # Errors
+/// Where it cannot be read.
+pub async fn state(stage: &Stage, context: &Context) -> Result<Option<Head>, Stopped> {
+    let known = Books::new(stage, context).head().await?;
+    Ok(known.tag.is_some().then_some(known.head))
+}
+
+/// Reads what a stage serves. One request where it already serves the wanted release; else three.
+///
+/// # Errors
+/// Where the books cannot be read, or there are none and the buckets hold something.
+pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: Look) -> Result<Live, Stopped> {
+    let books = Books::new(stage, context);
+    let known = books.idle_head().await?;
+    let head = known.head.clone();
+    let pending = head.to_purge();
+    let mut live = Live { known, manifest: None, tags: Tags::new(), pending, foreign: BTreeMap::new() };
+    if live.known.tag.is_none() {
+        nothing_is_there(stage, context).await?;
+        return Ok(live);
+    }
+    if look == Look::Books && head.applying.is_none() && wanted.is_some() && head.release.as_deref() == wanted {
+        return Ok(live);
+    }
+    if let Some(release) = &head.release {
+        let (manifest, tags) = futures_util::future::try_join(books.manifest(release), async {
+            match head.tags {
+                Some(sequence) => books.tags(sequence, release).await,
+                None => Ok(Tags::new()),
+            }
+        })
+        .await?;
+        (live.manifest, live.tags) = (Some(manifest), tags);
+    }
+    if head.applying.is_some() || look == Look::Objects {
+        examine(stage, context, &books, &mut live, look).await?;
+    }
+    Ok(live)
+}
+
+/// Where there are no books, the buckets have to be empty: what lies there is somebody's site.
+async fn nothing_is_there(stage: &Stage, context: &Context) -> Result<(), Stopped> {
+    if context.adopt {
+        return Ok(());
+    }
+    for (name, target) in &stage.distributions {
+        let found = context.pace.run(|| target.bucket.list("")).await?;
+        if let Some(first) = found.first() {
+            return Err(Stopped::Refused(vec![format!(
+                "the stage `{}` has no books, and the bucket of its distribution `{name}` holds {} objects (`{}` is one)\nhint: if they are \
+                 an older version of this site, `--adopt` replaces those that the release has too, and leaves the others; if not, \
+                 another bucket was meant",
+                stage.name,
+                found.len(),
+                first.key,
+            )]));
+        }
+    }
+    Ok(())
+}
+
+/// Finds out which pages an interrupted publish has changed: those that are not the same in all releases of which
+/// pages may be served are looked at. Or all of them are.
+async fn examine(stage: &Stage, context: &Context, books: &Books<'_>, live: &mut Live, look: Look) -> Result<(), Stopped> {
+    let head = live.known.head.clone();
+    // Where nothing was served before, every page may be missing still.
+    let mut candidates: Vec<Manifest> = vec![live.manifest.clone().unwrap_or_default()];
+    let others = head.may_serve().into_iter().filter(|id| Some(*id) != head.release.as_deref());
+    for id in others {
+        candidates.push(books.manifest(id).await?);
+    }
+    let mut unsure: BTreeSet<(String, String)> = BTreeSet::new();
+    let names: BTreeSet<&String> = candidates.iter().flat_map(|manifest| manifest.distributions.keys()).collect();
+    let entry = |manifest: &'_ Manifest, name: &str, key: &str| -> Option<ObjectEntry> {
+        manifest.distributions.get(name).and_then(|distribution| distribution.objects.get(key)).cloned()
+    };
+    for name in names {
+        let keys: BTreeSet<&String> =
+            candidates.iter().filter_map(|manifest| manifest.distributions.get(name)).flat_map(|one| one.objects.keys()).collect();
+        for key in keys {
+            let first = entry(&candidates[0], name, key);
+            if look == Look::Objects || candidates[1..].iter().any(|other| entry(other, name, key) != first) {
+                unsure.insert((name.clone(), key.clone()));
+            }
+        }
+    }
+    let looked = context
+        .pace
+        .each(unsure, |(name, key)| async move {
+            let Some(target) = stage.distributions.get(&name) else { return Ok((name, key, None)) };
+            let stat = context.pace.run(|| target.bucket.stat(&key)).await?;
+            Ok::<_, Failure>((name, key, stat))
+        })
+        .await?
+        .ok_or_else(|| Stopped::Interrupted("nothing was changed".to_owned()))?;
+    let mut manifest = candidates[0].clone();
+    for (name, key, stat) in looked {
+        let distribution = manifest.distributions.entry(name.clone()).or_default();
+        let Some(stat) = stat else {
+            distribution.objects.remove(&key);
+            continue;
+        };
+        let known = candidates.iter().filter_map(|one| entry(one, &name, &key)).find(|one| stat.sha256.as_ref() == Some(&one.sha256));
+        if known.is_none() {
+            live.foreign.entry(name.clone()).or_default().insert(key.clone());
+        }
+        live.tags.entry(name).or_default().insert(key.clone(), stat.tag.clone());
+        distribution.objects.insert(key, as_stored(&stat, known.map_or(Class::Page, |one| one.class)));
+    }
+    // Which function is live is asked of CloudFront; here it is enough that nobody knows.
+    manifest.functions.retain(|name, function| candidates.iter().all(|one| one.functions.get(name) == Some(&*function)));
+    live.manifest = Some(manifest);
+    Ok(())
+}
+
+/// An object as it lies in a bucket, in the words of a manifest.
+pub(super) fn as_stored(stat: &Stat, class: Class) -> ObjectEntry {
+    ObjectEntry {
+        sha256: stat.sha256.clone().unwrap_or_default(),
+        size: stat.size,
+        class,
+        content_type: stat.content_type.clone(),
+        cache_control: stat.cache_control.clone(),
+    }
+}

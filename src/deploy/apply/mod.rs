@@ -1,0 +1,447 @@
+//! A plan is carried out: in phases, each write under a condition, and with everything said before it is done.
+//!
+//! ```text
+//! read ▸ prepare ▸ assets, bodies, manifest ▸ begin ▸ functions ▸ pages, phase by phase ▸ removals
+//!      ▸ invalidate ▸ finish ▸ wait ▸ verify
+//! ```
+//!
+//! Until *begin* nothing that a visitor sees is touched. *Begin* replaces the head by compare-and-swap, and the new
+//! head says which release comes and which addresses the edge must forget. So a process may die anywhere:
+//! whoever comes next looks at the pages that may be of either release, finishes or goes back, and purges what
+//! was promised.
+//!
+//! Two publishers cannot mix their pages. One of them wins the head. If the other one was asleep and wakes up
+//! afterwards, its first write fails, because the page has another ETag than the one it knew.
+
+mod audit;
+mod books;
+mod collect;
+mod document;
+mod functions;
+mod live;
+mod objects;
+mod pace;
+mod purge;
+mod receipt;
+mod supply;
+
+pub use audit::{Audit, Finding, Wrong, audit, restore};
+pub use collect::{Collected, Keep, collect};
+pub use live::{Live, Look, read, state};
+pub use pace::Pace;
+pub use receipt::{FunctionDone, Purged, Receipt, Verified};
+pub use supply::Supply;
+
+use super::invalidation::{self, Change, Item, Terms};
+use super::ledger::{self, Applying, Commit, Done, Head, Holder, Kind, LiveFunction, Signature};
+use super::plan::{self, Phase, Plan, Policy, Step};
+use super::remote::{Failure, Stage, Tested};
+use crate::release::Manifest;
+use books::{Books, Hold};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a publisher may be silent before others take over. It speaks up three times in this time.
+pub const LEASE: Duration = Duration::from_secs(20);
+
+/// Who works, what the world is to them, and how they tell of it.
+pub struct Context {
+    /// Who, for the log: `ann@laptop`, `ci`.
+    pub by: String,
+    /// This process.
+    pub holder: Holder,
+    /// The time.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// A text that was never there before.
+    pub nonce: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether a process is known to have ended. A process of another machine never is.
+    pub is_gone: Arc<dyn Fn(&Holder) -> bool + Send + Sync>,
+    /// Hears how it goes.
+    pub tell: Arc<dyn Fn(&Progress) + Send + Sync>,
+    /// How fast, and whether to stop.
+    pub pace: Pace,
+    /// How long a publisher may be silent.
+    pub lease: Duration,
+    /// How long an invalidation is waited for.
+    pub wait: Duration,
+    /// Whether what somebody else wrote is replaced.
+    pub adopt: bool,
+    /// Whether CloudFront's answer about a function is the one that the emulator gave.
+    pub agree: Agree,
+}
+
+/// Compares what was expected of an event with what CloudFront made of it; the difference in words where there is one.
+pub type Agree = Arc<dyn Fn(&Expected, &Tested) -> Result<(), String> + Send + Sync>;
+
+impl Context {
+    fn signature(&self) -> Signature {
+        Signature { at: (self.clock)(), by: self.by.clone(), nonce: (self.nonce)() }
+    }
+
+    fn say(&self, note: &str) {
+        (self.tell)(&Progress::Note(note.to_owned()));
+    }
+}
+
+/// How it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A phase begins.
+    Begins {
+        /// Which.
+        what: &'static str,
+        /// How many steps it has.
+        steps: usize,
+    },
+    /// A step of it is done.
+    Step {
+        /// Bytes that were sent.
+        bytes: u64,
+    },
+    /// The phase is over.
+    Ends,
+    /// Something to be read.
+    Note(String),
+}
+
+/// What must come of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// `{"request": …}` or `{"response": …}`.
+    Result(Value),
+    /// An error of this kind, by CloudFront's name for it.
+    Error(String),
+}
+
+/// An event that a function is proven with before it is made live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The case's name.
+    pub name: String,
+    /// In CloudFront's own test-event form.
+    pub event: Value,
+    /// What the emulator made of it.
+    pub expected: Expected,
+}
+
+/// Why it ended before its time. Whatever was begun is on record, and the same command goes on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Guards stand against it; nothing was touched.
+    Refused(Vec<String>),
+    /// A function does not do at CloudFront what its cases say. It was not made live, and no page was touched.
+    Disproved(Vec<String>),
+    /// The remote did not do what was asked.
+    Failed(String),
+    /// Somebody else was faster.
+    Superseded {
+        /// The number of their state.
+        seq: u64,
+        /// Who.
+        by: String,
+        /// What the stage serves now.
+        release: Option<String>,
+    },
+    /// The stage is not any more what the plan was made for.
+    Moved(String),
+    /// Somebody asked for the end.
+    Interrupted(String),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.message)
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(reasons) | Self::Disproved(reasons) => f.write_str(&reasons.join("\n")),
+            Self::Failed(why) | Self::Moved(why) => f.write_str(why),
+            Self::Superseded { seq, by, release } => {
+                let serves = release.as_deref().map_or_else(|| "nothing".to_owned(), |id| format!("release {id}"));
+                write!(f, "superseded by state {seq} of {by}: the stage serves {serves} now")
+            }
+            Self::Interrupted(state) => write!(f, "interrupted; {state}"),
+        }
+    }
+}
+
+/// The release that a stage shall serve.
+#[derive(Clone)]
+pub struct Wish<'a> {
+    /// How it comes.
+    pub kind: Kind,
+    /// What it is.
+    pub manifest: &'a Manifest,
+    /// The commit it was built from, if that is known.
+    pub commit: Option<Commit>,
+    /// Where its bytes come from.
+    pub supply: Supply<'a>,
+    /// What may be removed.
+    pub policy: Policy,
+    /// The quotas and limits of invalidations.
+    pub terms: Terms,
+    /// Under which addresses the edge may hold a key: of keys of a distribution, by the release's function and by
+    /// the one that is live.
+    pub addresses: &'a (dyn Fn(&str, &[String]) -> Vec<Change> + Send + Sync),
+}
+
+/// A plan, and all that it was made from.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The steps.
+    pub plan: Plan,
+    /// What the edge will be told, by distribution.
+    pub purges: BTreeMap<String, invalidation::Plan>,
+    /// What is served now.
+    pub live: Live,
+    /// Whether an interrupted apply is taken up in which nothing but the invalidation is left to do.
+    only_purges: bool,
+}
+
+impl Prepared {
+    /// Whether the stage serves the release already and owes nothing to anybody.
+    pub fn is_done(&self) -> bool {
+        self.plan.is_empty()
+            && self.live.head().applying.is_none()
+            && self.live.head().owed.is_empty()
+            && self.live.head().release.as_deref() == Some(self.plan.release.as_str())
+    }
+}
+
+/// How often a plan is made anew because the stage moved on while it was made.
+const REPLANS: u32 = 50;
+
+/// Brings a stage to a release: looks, plans, and carries the plan out. Whoever else is at work is waited for, and the
+/// plan is then made anew from what they left.
+///
+/// `saved` is the plan that was agreed on: where it would be another one now, nothing is done.
+///
+/// # Errors
+/// Why it stopped. What was begun is on record.
+pub async fn bring(wish: &Wish<'_>, look: Look, saved: Option<&Value>, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
+    let mut replans = 0;
+    loop {
+        let live = read(stage, context, Some(&wish.manifest.release), look).await?;
+        let prepared = prepare(wish, live)?;
+        if let Some(saved) = saved {
+            prepared.is_still(saved, stage)?;
+        }
+        match apply(prepared, wish, stage, context).await {
+            Err(Stopped::Moved(_)) if saved.is_none() && replans < REPLANS => replans += 1,
+            result => return result,
+        }
+    }
+}
+
+/// What has to be done, from what a stage serves.
+///
+/// # Errors
+/// The guards that stand against it, and addresses that no invalidation can name.
+pub fn prepare(wish: &Wish<'_>, live: Live) -> Result<Prepared, Stopped> {
+    let head = live.head();
+    let serves = live.manifest.as_ref();
+    // One request told that it is served already; nobody fetched the manifest for that.
+    let known = if head.applying.is_none() && head.release.as_deref() == Some(wish.manifest.release.as_str()) {
+        serves.or(Some(wish.manifest))
+    } else {
+        serves
+    };
+    let mut refusals = Vec::new();
+    if wish.kind == Kind::Publish && !wish.policy.allow_older {
+        refusals.extend(plan::older(wish.commit.as_ref(), head.commit.as_ref()));
+    }
+    let plan = match plan::plan(wish.manifest, known, wish.policy) {
+        Ok(plan) => plan,
+        Err(more) => {
+            refusals.extend(more);
+            Plan::default()
+        }
+    };
+    if !refusals.is_empty() {
+        return Err(Stopped::Refused(refusals.iter().map(ToString::to_string).collect()));
+    }
+    let taken_up = head.applying.as_ref().filter(|applying| applying.to == wish.manifest.release);
+    let only_purges = taken_up.is_some() && plan::changed(&plan).is_empty();
+    let mut purges = BTreeMap::new();
+    if !only_purges {
+        let names = wish.manifest.distributions.keys().chain(live.pending.keys());
+        for name in names.chain(known.iter().flat_map(|known| known.distributions.keys())) {
+            if purges.contains_key(name) {
+                continue;
+            }
+            let pending = live.pending.get(name).map(Vec::as_slice).unwrap_or_default();
+            let is_changed = |step: &&Step| step.distribution.as_ref() == Some(name);
+            if pending.is_empty() && !plan::changed(&plan).iter().any(is_changed) {
+                continue;
+            }
+            let edge = plan::edge(&plan, name, wish.manifest, known, wish.addresses);
+            let purge = invalidation::merge(pending, &edge, &wish.terms).map_err(|refusal| Stopped::Refused(vec![refusal.to_string()]))?;
+            purges.insert(name.clone(), purge);
+        }
+        purges.retain(|_, purge| !purge.items.is_empty());
+    }
+    Ok(Prepared { plan, purges, live, only_purges })
+}
+
+/// Carries a plan out.
+///
+/// # Errors
+/// Why it stopped. What was begun is on record.
+pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
+    let books = Books::new(stage, context);
+    let mut receipt = Receipt::new(stage, wish, &prepared);
+    if prepared.is_done() {
+        return settle(prepared, receipt, stage, context).await;
+    }
+    preflight(wish.manifest, stage, context).await?;
+    // Nothing that a visitor sees is touched here.
+    let uploaded = supply::store(&prepared, wish, stage, context).await?;
+    books.write_once(&ledger::release(&wish.manifest.release), wish.manifest.to_json().as_bytes()).await?;
+    supply::store_proofs(&prepared.plan, wish, &books).await?;
+    receipt.stored(uploaded);
+    let before = prepared.live.head().clone();
+    if before.applying.is_none() && before.seq > 0 {
+        // Whoever wrote it may have died before it was logged.
+        books.log(&before).await?;
+    }
+    let applying = begin(&prepared, wish, context);
+    let begun = books.swap(&prepared.live.known, |head, signature| head.begun(applying.clone(), signature)).await;
+    let known = begun.map_err(|stopped| match stopped {
+        Stopped::Superseded { seq, by, .. } => Stopped::Moved(format!("{by} changed the stage `{}` meanwhile (state {seq})", stage.name)),
+        other => other,
+    })?;
+    let hold = Hold::new(books, known);
+    let result = tokio::select! {
+        biased;
+        result = carry_out(&prepared, wish, &hold, &mut receipt) => result,
+        stopped = hold.keep() => Err(stopped),
+    };
+    match result {
+        Ok(issued) => purge::finish(prepared, wish, stage, context, receipt, issued).await,
+        Err(stopped) => Err(let_go(stopped, &prepared, &before, &hold).await),
+    }
+}
+
+/// The first distribution that does not answer, or that nobody may ask about, ends the publish before it begins.
+async fn preflight(manifest: &Manifest, stage: &Stage, context: &Context) -> Result<(), Stopped> {
+    context.pace.run(|| stage.control.obeys_conditions()).await?;
+    for (name, distribution) in &manifest.distributions {
+        let Some(target) = stage.distributions.get(name) else {
+            return Err(Stopped::Refused(vec![format!("the release serves a distribution `{name}`, and the stage `{}` has none of that name", stage.name)]));
+        };
+        let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
+        if let Some(function) = &distribution.viewer_request {
+            let function = stage.function_name(function);
+            if !info.viewer_request.contains(&function) {
+                context.say(&format!(
+                    "warning: the distribution {} (`{name}`) does not run the function `{function}`: associate it with its behaviours, for \
+                     viewer requests",
+                    target.id
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn begin(prepared: &Prepared, wish: &Wish<'_>, context: &Context) -> Applying {
+    let head = prepared.live.head();
+    let to = wish.manifest.release.clone();
+    let mut touched: Vec<String> = head.applying.iter().flat_map(|applying| applying.touched.clone()).collect();
+    touched.push(to.clone());
+    touched.sort();
+    touched.dedup();
+    let (sequence, items) = match (&head.applying, prepared.only_purges) {
+        // Every page was in place before the first request for this invalidation, if there was one: the same name and
+        // the same items make it the same invalidation, which is paid for once.
+        (Some(applying), true) => (applying.sequence, applying.items.clone()),
+        _ => (head.sequence + 1, prepared.purges.iter().map(|(name, purge)| (name.clone(), purge.owed())).collect()),
+    };
+    let (holder, began) = (Some(context.holder.clone()), (context.clock)());
+    Applying { kind: wish.kind, to, commit: wish.commit.clone(), touched, sequence, items, holder, began }
+}
+
+/// Everything between *begin* and *finish*.
+async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receipt: &mut Receipt) -> Result<Done, Stopped> {
+    let Books { stage, context } = hold.books;
+    let functions = functions::make_live(prepared, wish, &hold.books).await?;
+    let mut tags = prepared.live.tags.clone();
+    for (phase, steps) in phases(&prepared.plan) {
+        (context.tell)(&Progress::Begins { what: phase.name(), steps: steps.len() });
+        let written = objects::write(phase, &steps, prepared, wish, hold).await?;
+        (context.tell)(&Progress::Ends);
+        receipt.written(phase, &written, &mut tags);
+    }
+    receipt.functions(&functions);
+    let functions: BTreeMap<String, LiveFunction> = functions.into_iter().map(|(name, done)| (name, done.live)).collect();
+    let sequence = hold.sequence().await;
+    hold.books.write_tags(sequence, &wish.manifest.release, tags).await?;
+    let (issued, owed) = purge::issue(prepared, wish, stage, context, sequence).await?;
+    let done = Done { owed, issued, functions };
+    let head = hold.swap(|head, signature| head.finished(done.clone(), signature)).await?;
+    hold.books.log(&head).await?;
+    receipt.finished(&head);
+    Ok(done)
+}
+
+/// The steps of each phase that writes objects, in order.
+fn phases(plan: &Plan) -> Vec<(Phase, Vec<&Step>)> {
+    let mut phases: Vec<(Phase, Vec<&Step>)> = Vec::new();
+    for step in plan.steps.iter().filter(|step| !matches!(step.phase, Phase::Assets | Phase::Functions)) {
+        match phases.last_mut() {
+            Some((phase, steps)) if *phase == step.phase => steps.push(step),
+            _ => phases.push((step.phase, vec![step])),
+        }
+    }
+    phases
+}
+
+/// After a failure: the state says that nobody is at work, so that the next one need not wait. Where no page was
+/// touched, it says that nothing happened.
+async fn let_go(stopped: Stopped, prepared: &Prepared, before: &Head, hold: &Hold<'_>) -> Stopped {
+    if matches!(stopped, Stopped::Superseded { .. }) {
+        return stopped;
+    }
+    let untouched = matches!(stopped, Stopped::Disproved(_)) && before.applying.is_none();
+    let owed = before.owed.clone();
+    let said = if untouched {
+        hold.swap(|head, signature| head.abandoned(owed.clone(), signature)).await
+    } else {
+        hold.swap(Head::released).await
+    };
+    let stage = &hold.books.stage.name;
+    let state = match (&said, untouched) {
+        (Ok(_), true) => return stopped,
+        (Ok(_), false) => format!(
+            "what was begun is on record: run it again to go on, or `qdn rollback {stage}` to go back to {}",
+            prepared.plan.previous.as_deref().unwrap_or("nothing")
+        ),
+        (Err(_), _) => format!("what was begun is on record: run it again in {} s", hold.books.context.lease.as_secs()),
+    };
+    match stopped {
+        Stopped::Failed(why) => Stopped::Failed(format!("{why}\nhint: {state}")),
+        Stopped::Interrupted(_) => Stopped::Interrupted(state),
+        other => other,
+    }
+}
+
+/// Where the stage serves the release already: only invalidations may be left to hear of.
+async fn settle(prepared: Prepared, mut receipt: Receipt, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
+    if !prepared.live.head().issued.is_empty() {
+        let head = purge::confirm(&Books::new(stage, context), prepared.live.known).await?;
+        receipt.finished(&head);
+    }
+    Ok(receipt)
+}
+
+/// Items by distribution.
+type Items = BTreeMap<String, Vec<Item>>;

@@ -1,0 +1,253 @@
+//! The edge is told what to forget, asked whether it did, and looked at.
+
+use super::books::{Books, Known};
+use super::receipt::{Purged, Verified};
+use super::{Context, Items, Prepared, Progress, Receipt, Stopped, Wish};
+use crate::deploy::invalidation::{self, Item};
+use crate::deploy::ledger::{Done, Head, Issued};
+use crate::deploy::plan::{self, Phase, Reason};
+use crate::deploy::remote::{Failure, Kind, Stage};
+use crate::release::{Digest, Key, Manifest};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Between the first looks at an invalidation; each wait is half as long again, up to [`LONGEST_LOOK`]. CloudFront
+/// reports most as complete within 25 s.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+/// Between two looks at most.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+/// As many changed pages are looked at through the edge.
+const SAMPLE: usize = 50;
+/// How often a page that is stale is looked at again before its address is purged once more: an invalidation that is
+/// reported complete may take some seconds more.
+const SECOND_LOOKS: u32 = 4;
+
+/// Creates one invalidation for each distribution, and says what was created and what could not be.
+pub(super) async fn issue(
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    stage: &Stage,
+    context: &Context,
+    sequence: u64,
+) -> Result<(BTreeMap<String, Issued>, Items), Stopped> {
+    let items: Items = match &prepared.live.head().applying {
+        Some(applying) if prepared.only_purges => applying.items.clone(),
+        _ => prepared.purges.iter().map(|(name, purge)| (name.clone(), purge.owed())).collect(),
+    };
+    let (mut issued, mut owed) = (BTreeMap::new(), Items::new());
+    for (name, items) in items.into_iter().filter(|(_, items)| !items.is_empty()) {
+        let Some(target) = stage.distributions.get(&name) else {
+            return Err(Stopped::Failed(format!("the stage has no distribution `{name}`, whose edge has to forget {} items", items.len())));
+        };
+        let reference = |batch| invalidation::caller_reference(&wish.manifest.release, sequence, batch);
+        let first = reference(0);
+        match context.pace.run(|| stage.cdn.invalidate(&target.id, &first, &items)).await {
+            Ok(created) => drop(issued.insert(name, Issued { id: created.id, at: (context.clock)() })),
+            Err(failure) if failure.kind == Kind::Full => {
+                match make_room(&name, &items, &failure, prepared, wish, stage, context, reference(1)).await? {
+                    Some(created) => drop(issued.insert(name, created)),
+                    None => drop(owed.insert(name, items)),
+                }
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok((issued, owed))
+}
+
+/// The quota is full: fewer items may still fit, or do once others are complete. If not, they stay owed, which is
+/// no reason for a publish to fail.
+#[expect(clippy::too_many_arguments, reason = "what, where to, and everything that a plan is made from")]
+async fn make_room(
+    name: &str,
+    items: &[Item],
+    full: &Failure,
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    stage: &Stage,
+    context: &Context,
+    reference: String,
+) -> Result<Option<Issued>, Stopped> {
+    context.say(&format!("{full}; waiting for room"));
+    let Some(target) = stage.distributions.get(name) else { return Ok(None) };
+    let edge = plan::edge(&prepared.plan, name, wish.manifest, prepared.live.manifest.as_ref(), wish.addresses);
+    let until = Instant::now() + context.wait;
+    let mut pause = FIRST_LOOK;
+    loop {
+        let running = context.pace.run(|| stage.cdn.running(&target.id)).await?;
+        let terms = invalidation::Terms { paths_running: running.paths, wildcards_running: running.wildcards, ..wish.terms.clone() };
+        if let Ok(plan) = invalidation::merge(items, &edge, &terms) {
+            let fewer = plan.owed();
+            match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &fewer)).await {
+                Ok(created) => return Ok(Some(Issued { id: created.id, at: (context.clock)() })),
+                Err(failure) if failure.kind == Kind::Full => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        if Instant::now() + pause > until || context.pace.is_stopping() {
+            return Ok(None);
+        }
+        sleep(pause).await;
+        pause = (pause * 3 / 2).min(LONGEST_LOOK);
+    }
+}
+
+/// What is left once the release is served: to hear that the edge has forgotten, and to look.
+pub(super) async fn finish(
+    prepared: Prepared,
+    wish: &Wish<'_>,
+    stage: &Stage,
+    context: &Context,
+    mut receipt: Receipt,
+    done: Done,
+) -> Result<Receipt, Stopped> {
+    let until = Instant::now() + context.wait;
+    let mut open = done.issued.clone();
+    let mut pause = FIRST_LOOK;
+    if !open.is_empty() {
+        (context.tell)(&Progress::Begins { what: "edge", steps: open.len() });
+    }
+    while !open.is_empty() {
+        let mut left = BTreeMap::new();
+        for (name, issued) in open {
+            let Some(target) = stage.distributions.get(&name) else { continue };
+            // A look that fails is no reason to fail: the release is served, and `qdn status` looks again.
+            match context.pace.run(|| stage.cdn.invalidation(&target.id, &issued.id)).await {
+                Ok(now) if now.is_complete => (context.tell)(&Progress::Step { bytes: 0 }),
+                _ => drop(left.insert(name, issued)),
+            }
+        }
+        open = left;
+        if open.is_empty() || Instant::now() + pause > until || context.pace.is_stopping() {
+            break;
+        }
+        sleep(pause).await;
+        pause = (pause * 3 / 2).min(LONGEST_LOOK);
+    }
+    for (name, purged) in &mut receipt.purged {
+        purged.is_complete = !open.contains_key(name) && !done.owed.contains_key(name);
+    }
+    (context.tell)(&Progress::Ends);
+    let is_complete = open.is_empty() && done.owed.is_empty();
+    if is_complete {
+        receipt.verified = verify(&prepared, wish, stage, context, &receipt).await?;
+        if !done.issued.is_empty() {
+            let books = Books::new(stage, context);
+            // Somebody else may be at work by now; they will ask as well.
+            if let Ok(known) = books.head().await
+                && let Ok(head) = confirm(&books, known).await
+            {
+                receipt.seq = head.seq;
+            }
+        }
+    }
+    Ok(receipt)
+}
+
+/// Asks how the invalidations are getting on that were not seen complete, and writes down those that are.
+pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Result<Head, Stopped> {
+    let Books { stage, context } = *books;
+    if known.head.applying.is_some() || known.head.issued.is_empty() {
+        return Ok(known.head);
+    }
+    let mut open = BTreeMap::new();
+    for (name, issued) in &known.head.issued {
+        let Some(target) = stage.distributions.get(name) else { continue };
+        let mut left = Vec::new();
+        for one in issued {
+            let now = context.pace.run(|| stage.cdn.invalidation(&target.id, &one.id)).await?;
+            if !now.is_complete {
+                left.push(one.clone());
+            }
+        }
+        if !left.is_empty() {
+            open.insert(name.clone(), left);
+        }
+    }
+    if open == known.head.issued {
+        return Ok(known.head);
+    }
+    let settled = books.swap(&known, |head, signature| head.settled(head.owed.clone(), open.clone(), head.sequence, signature)).await;
+    Ok(settled?.head)
+}
+
+/// Looks at changed pages through the edge: all of them, or a sample. One that is stale is purged once more.
+async fn verify(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context, receipt: &Receipt) -> Result<Verified, Stopped> {
+    let mut verified = Verified::default();
+    let changed = plan::changed(&prepared.plan);
+    let step_by = changed.len().div_ceil(SAMPLE).max(1);
+    let sample: Vec<_> = changed.into_iter().step_by(step_by).collect();
+    if sample.is_empty() {
+        return Ok(verified);
+    }
+    (context.tell)(&Progress::Begins { what: "looking at the edge", steps: sample.len() });
+    let looked = context.pace.each(sample, |step| async move {
+        let name = step.distribution.as_deref().unwrap_or_default();
+        let verdict = look(name, &step.key, step.reason == Reason::Gone, wish.manifest, stage, context).await;
+        (context.tell)(&Progress::Step { bytes: 0 });
+        Ok::<_, Stopped>((name.to_owned(), step.key.clone(), verdict))
+    });
+    let looked = looked.await?.unwrap_or_default();
+    (context.tell)(&Progress::Ends);
+    let mut stale: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, key, verdict) in looked {
+        verified.looked += 1;
+        match verdict {
+            Ok(true) => {}
+            Ok(false) => stale.entry(name).or_default().push(key),
+            Err(failure) => drop(verified.unknown.push(format!("{name}/{key}: {failure}"))),
+        }
+    }
+    for (name, keys) in stale {
+        let Some(target) = stage.distributions.get(&name) else { continue };
+        let changes = (wish.addresses)(&name, &keys);
+        let edge = invalidation::Edge { changes, clean: Vec::new() };
+        let Ok(again) = invalidation::plan(&edge, &wish.terms) else { continue };
+        let reference = invalidation::caller_reference(&wish.manifest.release, receipt.sequence, 2);
+        let items = again.owed();
+        let asked = context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &items)).await;
+        for key in keys {
+            let mut is_fresh = false;
+            for look_number in 0..SECOND_LOOKS {
+                if asked.is_err() || is_fresh {
+                    break;
+                }
+                sleep(FIRST_LOOK * 2_u32.pow(look_number)).await;
+                is_fresh = matches!(look(&name, &key, false, wish.manifest, stage, context).await, Ok(true));
+            }
+            if is_fresh { verified.purged_again.push(format!("{name}/{key}")) } else { verified.stale.push(format!("{name}/{key}")) }
+        }
+    }
+    Ok(verified)
+}
+
+/// Whether the edge answers with the bytes of the release, or with none where there are none any more.
+async fn look(name: &str, key: &str, is_gone: bool, manifest: &Manifest, stage: &Stage, context: &Context) -> Result<bool, Failure> {
+    let Some(target) = stage.distributions.get(name) else { return Ok(true) };
+    let path = Key::new(key).path();
+    let fetched = context.pace.run(|| stage.cdn.fetch(&target.id, target.url.as_deref(), &path)).await?;
+    let entry = manifest.distributions.get(name).and_then(|distribution| distribution.objects.get(key));
+    Ok(match (fetched.status, entry) {
+        // The function sends visitors elsewhere from this address: the object is not reached by it.
+        (300..=399, _) => true,
+        (200, Some(entry)) if !is_gone => Digest::of(&fetched.body).hex() == entry.sha256,
+        (404 | 403, None) => true,
+        (404, Some(_)) => key == "404.html",
+        _ => false,
+    })
+}
+
+/// What will be told to the edge, for the receipt.
+pub(super) fn purged(prepared: &Prepared) -> BTreeMap<String, Purged> {
+    let items: Items = match &prepared.live.head().applying {
+        Some(applying) if prepared.only_purges => applying.items.clone(),
+        _ => prepared.purges.iter().map(|(name, purge)| (name.clone(), purge.owed())).collect(),
+    };
+    items.into_iter().map(|(name, items)| (name, Purged { items, id: None, is_complete: false })).collect()
+}
+
+/// Whether a phase changes what visitors see under an address that stays.
+pub(super) fn is_public(phase: Phase) -> bool {
+    !matches!(phase, Phase::Assets | Phase::Functions)
+}

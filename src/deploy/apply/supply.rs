@@ -1,0 +1,363 @@
+//! Where bytes come from: a build on this machine, or a stage that has them already.
+
+use super::books::Books;
+use super::objects::How;
+use super::{Context, Prepared, Progress, Proof, Stopped, Wish};
+use crate::deploy::ledger;
+use crate::deploy::plan::{Phase, Plan, Reason};
+use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Location, Stage, Tag, When};
+use crate::release::{Class, Digest, ObjectEntry};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// From this size on a body that the stage has is copied there, and not sent a second time. In bytes.
+const LARGE: u64 = 16 * 1024 * 1024;
+/// From so many on, existing objects are listed, a thousand a request, and not asked for one by one.
+const MANY: usize = 100;
+/// How many missing things a refusal names.
+const NAMES: usize = 5;
+
+/// Where the bytes of a release come from.
+#[derive(Clone)]
+pub enum Supply<'a> {
+    /// A build.
+    Build {
+        /// The bytes of an object, by distribution and key.
+        objects: &'a (dyn Fn(&str, &str) -> Option<Content> + Send + Sync),
+        /// The code of the functions, by name.
+        functions: BTreeMap<String, Arc<str>>,
+        /// What they are proven with, by name.
+        proofs: BTreeMap<String, Vec<Proof>>,
+    },
+    /// What a stage keeps: the one itself, for a rollback, or another, for a promotion.
+    Stage(&'a Stage),
+}
+
+/// Digest and headers of an entry.
+pub(super) fn described(entry: &ObjectEntry) -> Described<'_> {
+    let ObjectEntry { sha256, size, content_type, cache_control, .. } = entry;
+    Described { sha256, size: *size, content_type, cache_control }
+}
+
+/// How much was stored before anything public changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stored {
+    pub(super) sent: usize,
+    pub(super) copied: usize,
+    pub(super) bytes: u64,
+}
+
+/// Something that has to be in a store before the release is named.
+struct Need<'a> {
+    bucket: &'a dyn Bucket,
+    key: String,
+    source: Source<'a>,
+    entry: ObjectEntry,
+}
+
+enum Source<'a> {
+    Here(Content),
+    There(&'a dyn Bucket, String),
+    /// It has to be there already.
+    Own,
+}
+
+/// Stores assets under their public names, and the bodies of pages and the code of functions as blobs. None of it
+/// is seen by any visitor. What an interrupted run has stored is not sent again.
+pub(super) async fn store(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<Stored, Stopped> {
+    let needs = needs(prepared, wish, stage)?;
+    own_are_there(&needs, wish, stage, context).await?;
+    let mut needs: Vec<Need<'_>> = needs.into_iter().filter(|need| !matches!(need.source, Source::Own)).collect();
+    // Large ones first: their parts travel while the many small ones follow.
+    needs.sort_by_key(|need| std::cmp::Reverse(need.entry.size / LARGE));
+    if needs.is_empty() {
+        return Ok(Stored::default());
+    }
+    (context.tell)(&Progress::Begins { what: "assets and bodies", steps: needs.len() });
+    let one = |need: usize| {
+        let need = &needs[need];
+        async move {
+            let how = store_one(need, context).await?;
+            (context.tell)(&Progress::Step { bytes: need.entry.size });
+            Ok::<_, Stopped>((how, need.entry.size))
+        }
+    };
+    let done = context.pace.each(0..needs.len(), one).await?;
+    (context.tell)(&Progress::Ends);
+    let Some(done) = done else { return Err(Stopped::Interrupted("nothing that visitors see was changed".to_owned())) };
+    let count = |wanted: How| done.iter().filter(|(how, _)| *how == wanted).count();
+    let bytes = done.iter().filter(|(how, _)| *how == How::Sent).map(|(_, size)| size).sum();
+    Ok(Stored { sent: count(How::Sent), copied: count(How::Copied), bytes })
+}
+
+fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<Vec<Need<'a>>, Stopped> {
+    let mut needs = Vec::new();
+    let mut blobs: BTreeSet<String> = BTreeSet::new();
+    // What is served now has its bodies in the books already, unless it was served before there were books.
+    let known = prepared.live.manifest.iter().flat_map(|manifest| manifest.distributions.values());
+    let known: BTreeSet<&str> = match prepared.live.head().applying {
+        None => known.flat_map(|one| one.objects.values()).map(|entry| entry.sha256.as_str()).collect(),
+        Some(_) => BTreeSet::new(),
+    };
+    for step in prepared.plan.steps.iter().filter(|step| step.reason != Reason::Gone) {
+        let name = step.distribution.as_deref().unwrap_or_default();
+        if step.phase == Phase::Functions {
+            let Some(function) = wish.manifest.functions.get(&step.key) else { continue };
+            let entry = body(&function.sha256, function.size, "text/javascript; charset=utf-8");
+            let source = match &wish.supply {
+                Supply::Build { functions, .. } => match functions.get(&step.key) {
+                    Some(code) => Source::Here(Content::Bytes(code.as_bytes().into())),
+                    None => return Err(missing(&format!("the code of the function `{}`", step.key))),
+                },
+                Supply::Stage(from) => blob_of(from, stage, &function.sha256),
+            };
+            if blobs.insert(function.sha256.clone()) {
+                needs.push(Need { bucket: stage.control.as_ref(), key: ledger::blob(&function.sha256), source, entry });
+            }
+            continue;
+        }
+        let entry = wish.manifest.distributions.get(name).and_then(|distribution| distribution.objects.get(&step.key));
+        let (Some(entry), Some(target)) = (entry, stage.distributions.get(name)) else {
+            return Err(Stopped::Refused(vec![format!(
+                "the release serves a distribution `{name}`, and the stage `{}` has none of that name",
+                stage.name
+            )]));
+        };
+        let here = |objects: &(dyn Fn(&str, &str) -> Option<Content> + Send + Sync)| match objects(name, &step.key) {
+            Some(content) => Ok(Source::Here(content)),
+            None => Err(missing(&format!("`{name}/{}`", step.key))),
+        };
+        if entry.class == Class::Immutable {
+            let source = match &wish.supply {
+                Supply::Build { objects, .. } => here(objects)?,
+                Supply::Stage(from) if from.name == stage.name => Source::Own,
+                Supply::Stage(from) => match from.distributions.get(name) {
+                    Some(other) => Source::There(other.bucket.as_ref(), step.key.clone()),
+                    None => return Err(missing(&format!("the distribution `{name}` of the stage `{}`", from.name))),
+                },
+            };
+            needs.push(Need { bucket: target.bucket.as_ref(), key: step.key.clone(), source, entry: entry.clone() });
+        } else if !known.contains(entry.sha256.as_str()) && blobs.insert(entry.sha256.clone()) {
+            let source = match &wish.supply {
+                Supply::Build { objects, .. } => here(objects)?,
+                Supply::Stage(from) => blob_of(from, stage, &entry.sha256),
+            };
+            needs.push(Need { bucket: stage.control.as_ref(), key: ledger::blob(&entry.sha256), source, entry: entry.clone() });
+        }
+    }
+    Ok(needs)
+}
+
+fn body(sha256: &str, size: u64, content_type: &str) -> ObjectEntry {
+    ObjectEntry {
+        sha256: sha256.to_owned(),
+        size,
+        class: Class::Immutable,
+        content_type: content_type.to_owned(),
+        cache_control: "no-store".to_owned(),
+    }
+}
+
+/// A body that another stage keeps; where both keep their books in one place it is there already.
+fn blob_of<'a>(from: &'a Stage, stage: &Stage, sha256: &str) -> Source<'a> {
+    let key = ledger::blob(sha256);
+    if from.control.locate(&key) == stage.control.locate(&key) { Source::Own } else { Source::There(from.control.as_ref(), key) }
+}
+
+fn missing(what: &str) -> Stopped {
+    Stopped::Refused(vec![format!("{what} is part of the release, and nobody has its bytes")])
+}
+
+/// What has to be there already is there: a release of which anything is missing is never begun.
+async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<(), Stopped> {
+    let own: Vec<&Need<'_>> = needs.iter().filter(|need| matches!(need.source, Source::Own)).collect();
+    let mut absent: Vec<Location> = Vec::new();
+    let buckets = std::iter::once(&stage.control).chain(stage.distributions.values().map(|target| &target.bucket));
+    for bucket in buckets {
+        let here: Vec<&&Need<'_>> = own.iter().filter(|need| need.bucket.locate("") == bucket.locate("")).collect();
+        if here.len() >= MANY {
+            let folders: BTreeSet<&str> = here.iter().map(|need| need.key.split_inclusive('/').next().unwrap_or_default()).collect();
+            let mut there: BTreeSet<String> = BTreeSet::new();
+            for folder in folders {
+                there.extend(context.pace.run(|| bucket.list(folder)).await?.into_iter().map(|listed| listed.key));
+            }
+            absent.extend(here.iter().filter(|need| !there.contains(&need.key)).map(|need| bucket.locate(&need.key)));
+        } else {
+            let asked = context.pace.each(here, |need| async {
+                let stat = context.pace.run(|| bucket.stat(&need.key)).await?;
+                Ok::<_, Failure>(stat.is_none().then(|| bucket.locate(&need.key)))
+            });
+            let asked = asked.await?.ok_or_else(|| Stopped::Interrupted("nothing was changed".to_owned()))?;
+            absent.extend(asked.into_iter().flatten());
+        }
+    }
+    if absent.is_empty() {
+        return Ok(());
+    }
+    absent.sort_by_key(ToString::to_string);
+    let names: Vec<String> = absent.iter().take(NAMES).map(ToString::to_string).collect();
+    Err(Stopped::Refused(vec![format!(
+        "the release {} is not complete any more: {} of its objects are gone ({}{}), so it cannot be served\nhint: `qdn releases {}` lists \
+         those that are kept",
+        wish.manifest.release,
+        absent.len(),
+        names.join(", "),
+        if absent.len() > NAMES { ", …" } else { "" },
+        stage.name,
+    )]))
+}
+
+async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
+    let described = described(&need.entry);
+    let result = match &need.source {
+        Source::Own => return Ok(How::Already),
+        Source::Here(content) => send(need.bucket, &need.key, content, &described, &When::Missing, context).await.map(|_| How::Sent),
+        Source::There(from, key) => copy(*from, key, need.bucket, &need.key, &described, &When::Missing, context).await.map(|(_, how)| how),
+    };
+    match result {
+        Ok(how) => Ok(how),
+        Err(Trouble::Condition) => {
+            // Its name is its digest, or holds it; so it is the same, unless somebody meddled.
+            let stat = context.pace.run(|| need.bucket.stat(&need.key)).await?;
+            match stat {
+                Some(stat) if stat.sha256.as_deref().is_none_or(|sha256| sha256 == described.sha256) && stat.size == described.size => {
+                    Ok(How::Already)
+                }
+                _ => Err(Stopped::Failed(format!(
+                    "{} is there with other bytes than its name says: something other than qdn wrote it; remove it and run this again",
+                    need.bucket.locate(&need.key)
+                ))),
+            }
+        }
+        Err(Trouble::Stopped(stopped)) => Err(stopped),
+    }
+}
+
+/// Why a write did not happen.
+pub(super) enum Trouble {
+    /// Its condition did not hold.
+    Condition,
+    /// Anything else.
+    Stopped(Stopped),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure.kind {
+            Kind::Conflict => Self::Condition,
+            _ => Self::Stopped(failure.into()),
+        }
+    }
+}
+
+async fn send(
+    bucket: &dyn Bucket,
+    key: &str,
+    content: &Content,
+    described: &Described<'_>,
+    when: &When,
+    context: &Context,
+) -> Result<Tag, Trouble> {
+    Ok(context.pace.run(|| bucket.put(key, content, described, when)).await?)
+}
+
+/// Copies where the stores can; else the bytes come here and go there.
+async fn copy(
+    from: &dyn Bucket,
+    from_key: &str,
+    bucket: &dyn Bucket,
+    key: &str,
+    described: &Described<'_>,
+    when: &When,
+    context: &Context,
+) -> Result<(Tag, How), Trouble> {
+    let location = from.locate(from_key);
+    match context.pace.run(|| bucket.copy(&location, key, described, when)).await {
+        Ok(tag) => return Ok((tag, How::Copied)),
+        Err(failure) if failure.kind == Kind::Unsupported => {}
+        Err(failure) => return Err(failure.into()),
+    }
+    let found = context.pace.run(|| from.read(from_key)).await?;
+    let Some(found) = found else {
+        return Err(Trouble::Stopped(Stopped::Failed(format!("{location} is gone, so the release cannot be completed"))));
+    };
+    if Digest::of(&found.bytes).hex() != described.sha256 {
+        return Err(Trouble::Stopped(Stopped::Failed(format!("{location} is damaged: its digest is not its name"))));
+    }
+    let tag = send(bucket, key, &Content::Bytes(found.bytes.into()), described, when, context).await?;
+    Ok((tag, How::Sent))
+}
+
+/// Puts one page or file in its public place.
+#[expect(clippy::too_many_arguments, reason = "what, where to, from where and on which condition")]
+pub(super) async fn page(
+    wish: &Wish<'_>,
+    stage: &Stage,
+    context: &Context,
+    name: &str,
+    key: &str,
+    entry: &ObjectEntry,
+    bucket: &dyn Bucket,
+    when: &When,
+) -> Result<(Tag, How), Trouble> {
+    let described = described(entry);
+    match &wish.supply {
+        // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
+        Supply::Build { objects, .. } if entry.size < LARGE => match objects(name, key) {
+            Some(content) => Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent)),
+            None => Err(Trouble::Stopped(missing(&format!("`{name}/{key}`")))),
+        },
+        _ => copy(stage.control.as_ref(), &ledger::blob(&entry.sha256), bucket, key, &described, when, context).await,
+    }
+}
+
+/// Stores the cases of functions that change, so that a promotion or a rollback elsewhere proves them too.
+pub(super) async fn store_proofs(plan: &Plan, wish: &Wish<'_>, books: &Books<'_>) -> Result<(), Stopped> {
+    for step in plan.steps.iter().filter(|step| step.phase == Phase::Functions) {
+        let Some(function) = wish.manifest.functions.get(&step.key) else { continue };
+        let proofs = proofs(&step.key, &function.sha256, wish, books.context).await?;
+        let bytes = serde_json::to_vec(&proofs).unwrap_or_default();
+        let sha256 = Digest::of(&bytes).hex();
+        let described = described_json(&sha256, bytes.len());
+        let content = Content::Bytes(bytes.into());
+        let key = ledger::proofs(&function.sha256);
+        match send(books.stage.control.as_ref(), &key, &content, &described, &When::Missing, books.context).await {
+            // Cases that were added since to the same code stay out of the books; they are run here all the same.
+            Ok(_) | Err(Trouble::Condition) => {}
+            Err(Trouble::Stopped(stopped)) => return Err(stopped),
+        }
+    }
+    Ok(())
+}
+
+fn described_json(sha256: &str, size: usize) -> Described<'_> {
+    Described { sha256, size: size as u64, content_type: "application/json", cache_control: "no-store" }
+}
+
+/// What a function is proven with.
+pub(super) async fn proofs(name: &str, sha256: &str, wish: &Wish<'_>, context: &Context) -> Result<Vec<Proof>, Stopped> {
+    match &wish.supply {
+        Supply::Build { proofs, .. } => Ok(proofs.get(name).cloned().unwrap_or_default()),
+        Supply::Stage(from) => {
+            let key = ledger::proofs(sha256);
+            let found = context.pace.run(|| from.control.read(&key)).await?;
+            Ok(found.and_then(|found| serde_json::from_slice(&found.bytes).ok()).unwrap_or_default())
+        }
+    }
+}
+
+/// The code of a function.
+pub(super) async fn code(name: &str, sha256: &str, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<String, Stopped> {
+    if let Supply::Build { functions, .. } = &wish.supply
+        && let Some(code) = functions.get(name)
+    {
+        return Ok(code.to_string());
+    }
+    let key = ledger::blob(sha256);
+    let found = context.pace.run(|| stage.control.read(&key)).await?;
+    match found {
+        Some(found) if Digest::of(&found.bytes).hex() == sha256 => Ok(String::from_utf8_lossy(&found.bytes).into_owned()),
+        Some(_) => Err(Stopped::Failed(format!("{} is damaged: its digest is not its name", stage.control.locate(&key)))),
+        None => Err(missing(&format!("the code of the function `{name}`"))),
+    }
+}

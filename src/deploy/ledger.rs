@@ -1,0 +1,457 @@
+//! The books of a stage: what it serves, what is being done to it, and what is still owed to its visitors.
+//!
+//! ```text
+//! blobs/<sha256>                 bodies of pages, code of functions     written once
+//! proofs/<sha256>.json           the cases that a function was proven with
+//! releases/<id>.json             manifests                              written once
+//! stages/<stage>/head.json       the state; replaced by compare-and-swap alone
+//! stages/<stage>/log/<seq>.json  every state between two publishes      written once
+//! stages/<stage>/tags/<n>.json   the ETags of the pages as the nth apply left them
+//! ```
+//!
+//! The head says what will be done before it is done, the addresses to purge among it. So whoever finds it half
+//! done knows which pages may be of either release, and that the edge may hold any of them.
+//!
+//! Everything here is a value: who reads and writes the documents is in [`apply`](super::apply).
+
+use super::invalidation::Item;
+use super::remote::Tag;
+use crate::release::Digest;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The form of the head. A reader refuses one it does not know.
+const VERSION: u32 = 1;
+/// How many publishes the head remembers; the log remembers all.
+const PAST: usize = 50;
+
+/// Where the body of a page or the code of a function lies.
+pub fn blob(sha256: &str) -> String {
+    format!("blobs/{sha256}")
+}
+
+/// Where the cases of a function lie, by the digest of its code.
+pub fn proofs(sha256: &str) -> String {
+    format!("proofs/{sha256}.json")
+}
+
+/// Where a manifest lies.
+pub fn release(id: &str) -> String {
+    format!("releases/{id}.json")
+}
+
+/// Where the state of a stage lies.
+pub fn head(stage: &str) -> String {
+    format!("stages/{stage}/head.json")
+}
+
+/// The folder of a stage's states.
+pub fn log(stage: &str) -> String {
+    format!("stages/{stage}/log/")
+}
+
+/// Where one state of a stage lies.
+pub fn entry(stage: &str, seq: u64) -> String {
+    format!("stages/{stage}/log/{seq}.json")
+}
+
+/// Where the ETags lie that an apply left.
+pub fn tags(stage: &str, sequence: u64) -> String {
+    format!("stages/{stage}/tags/{sequence}.json")
+}
+
+/// ETags by distribution and key.
+pub type Tags = BTreeMap<String, BTreeMap<String, Tag>>;
+
+/// What brings a stage to a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A build.
+    Publish,
+    /// What another stage serves.
+    Promote,
+    /// What this stage served before.
+    Rollback,
+    /// The same release, where somebody else changed what it serves.
+    Repair,
+}
+
+impl Kind {
+    /// As people type it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::Repair => "repair",
+        }
+    }
+}
+
+/// The commit that a release was built from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its name.
+    pub id: String,
+    /// When it was made.
+    pub time: Timestamp,
+}
+
+/// The process that is at work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The machine's name.
+    pub host: String,
+    /// The process there.
+    pub process: u32,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} on {}", self.process, self.host)
+    }
+}
+
+/// What is being done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applying {
+    /// How it began.
+    pub kind: Kind,
+    /// The release that will be served.
+    pub to: String,
+    /// The commit it was built from.
+    pub commit: Option<Commit>,
+    /// Every release of which pages may be served now: this one's, and those of applies that were interrupted.
+    pub touched: Vec<String>,
+    /// Which apply this is. It is part of the invalidation's name.
+    pub sequence: u64,
+    /// What the edge has to forget when it is done, by distribution.
+    pub items: BTreeMap<String, Vec<Item>>,
+    /// Who does it; nobody, once they said that they stopped.
+    pub holder: Option<Holder>,
+    /// Since when.
+    pub began: Timestamp,
+}
+
+/// An invalidation that was created and was not yet seen complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued {
+    /// CloudFront's name for it.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A function as this stage made it live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveFunction {
+    /// CloudFront's name for it.
+    pub name: String,
+    /// SHA-256 of its code.
+    pub sha256: String,
+    /// What was live before, for rescue by hand. It lies among the blobs.
+    pub before: Option<String>,
+}
+
+/// One publish of the past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The head's number when it was done.
+    pub seq: u64,
+    /// How.
+    pub kind: Kind,
+    /// What was served then.
+    pub release: String,
+    /// The commit it was built from.
+    pub commit: Option<Commit>,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+}
+
+/// The state of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The form of this document: 1.
+    pub version: u32,
+    /// Whose state.
+    pub stage: String,
+    /// One more with each state.
+    pub seq: u64,
+    /// Different each time, as the ETag of an object may be made from its bytes alone: a state that comes back must
+    /// not pass for one that never went.
+    pub nonce: String,
+    /// What is served; while something is applied, what was served before it.
+    pub release: Option<String>,
+    /// The commit it was built from.
+    pub commit: Option<Commit>,
+    /// The number of the last apply.
+    pub sequence: u64,
+    /// The apply whose ETags are on record.
+    pub tags: Option<u64>,
+    /// What is being done; nothing in between.
+    pub applying: Option<Applying>,
+    /// What the edge has to forget and has not been told yet, by distribution: the quota was full.
+    pub owed: BTreeMap<String, Vec<Item>>,
+    /// What the edge was told and has not confirmed, by distribution.
+    pub issued: BTreeMap<String, Vec<Issued>>,
+    /// The functions, by the names they have in the project.
+    pub functions: BTreeMap<String, LiveFunction>,
+    /// The newest first.
+    pub past: Vec<Past>,
+    /// When this was written.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// SHA-256 of this document with this field empty.
+    pub check: String,
+}
+
+/// Why a text is no head of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Written by a newer qdn.
+    Version(u32),
+    /// Not JSON of this form, or changed since.
+    Form(String),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(version) => {
+                write!(f, "it has version {version}, and this qdn reads version {VERSION}: use the qdn that wrote it, or a newer one")
+            }
+            Self::Form(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// Who writes a state, when, and what makes it unlike any other.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Random.
+    pub nonce: String,
+}
+
+impl Head {
+    /// The state of a stage on which nothing was ever published. It is not stored.
+    pub fn none(stage: &str) -> Self {
+        Self {
+            version: VERSION,
+            stage: stage.to_owned(),
+            seq: 0,
+            nonce: String::new(),
+            release: None,
+            commit: None,
+            sequence: 0,
+            tags: None,
+            applying: None,
+            owed: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            past: Vec::new(),
+            at: Timestamp::UNIX_EPOCH,
+            by: String::new(),
+            check: String::new(),
+        }
+    }
+
+    /// The next state, as yet the same.
+    fn next(&self, signature: &Signature) -> Self {
+        let Signature { at, by, nonce } = signature.clone();
+        Self { seq: self.seq + 1, at, by, nonce, ..self.clone() }
+    }
+
+    /// Something begins. What an interrupted apply owed is among the items already.
+    #[must_use]
+    pub fn begun(&self, applying: Applying, signature: &Signature) -> Self {
+        Self { sequence: applying.sequence, applying: Some(applying), owed: BTreeMap::new(), ..self.next(signature) }
+    }
+
+    /// It goes on: whoever reads the time of this document knows that somebody is at work.
+    #[must_use]
+    pub fn renewed(&self, signature: &Signature) -> Self {
+        self.next(signature)
+    }
+
+    /// Whoever was at work stops, and says so.
+    #[must_use]
+    pub fn released(&self, signature: &Signature) -> Self {
+        let mut next = self.next(signature);
+        if let Some(applying) = &mut next.applying {
+            applying.holder = None;
+        }
+        next
+    }
+
+    /// Nothing was changed after all: everything is as it was, and what was owed before is owed still.
+    #[must_use]
+    pub fn abandoned(&self, owed: BTreeMap<String, Vec<Item>>, signature: &Signature) -> Self {
+        Self { applying: None, owed, ..self.next(signature) }
+    }
+
+    /// What was applied is served.
+    #[must_use]
+    pub fn finished(&self, done: Done, signature: &Signature) -> Self {
+        let mut next = self.next(signature);
+        let Some(applying) = next.applying.take() else { return next };
+        let Signature { at, by, .. } = signature.clone();
+        let past = Past { seq: next.seq, kind: applying.kind, release: applying.to.clone(), commit: applying.commit.clone(), at, by };
+        next.past.insert(0, past);
+        next.past.truncate(PAST);
+        next.release = Some(applying.to);
+        next.commit = applying.commit;
+        next.tags = Some(applying.sequence);
+        next.owed = done.owed;
+        for (distribution, issued) in done.issued {
+            next.issued.entry(distribution).or_default().push(issued);
+        }
+        next.functions.extend(done.functions);
+        next
+    }
+
+    /// What the edge was told since, and what it has confirmed.
+    #[must_use]
+    pub fn settled(
+        &self,
+        owed: BTreeMap<String, Vec<Item>>,
+        issued: BTreeMap<String, Vec<Issued>>,
+        sequence: u64,
+        signature: &Signature,
+    ) -> Self {
+        Self { owed, issued, sequence, ..self.next(signature) }
+    }
+
+    /// The document, with its own digest.
+    pub fn to_json(&self) -> String {
+        let mut head = Self { check: String::new(), ..self.clone() };
+        head.check = Digest::of(head.text().as_bytes()).hex();
+        head.text()
+    }
+
+    fn text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("strings, numbers and ordered maps always serialise");
+        text.push('\n');
+        text
+    }
+
+    /// Reads a stored state.
+    ///
+    /// # Errors
+    /// Where it is of another form, or not as it was written.
+    pub fn parse(text: &str) -> Result<Self, Damage> {
+        #[derive(Deserialize)]
+        struct Form {
+            version: u32,
+        }
+        let form: Form = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
+        if form.version != VERSION {
+            return Err(Damage::Version(form.version));
+        }
+        let head: Self = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
+        if head.to_json() != text {
+            return Err(Damage::Form("its digest is another, so somebody or something changed it".to_owned()));
+        }
+        Ok(head)
+    }
+
+    /// Every release of which pages may be served.
+    pub fn may_serve(&self) -> Vec<&str> {
+        let touched = self.applying.iter().flat_map(|applying| applying.touched.iter());
+        let mut all: Vec<&str> = self.release.iter().chain(touched).map(String::as_str).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Everything that the edge has to forget and has not been told of.
+    pub fn to_purge(&self) -> BTreeMap<String, Vec<Item>> {
+        let mut all = self.owed.clone();
+        for (distribution, items) in self.applying.iter().flat_map(|applying| &applying.items) {
+            let known = all.entry(distribution.clone()).or_default();
+            known.extend(items.iter().cloned());
+            known.sort();
+            known.dedup();
+        }
+        all
+    }
+
+    /// What was served before what is served now: where a rollback leads.
+    pub fn before(&self) -> Option<&Past> {
+        self.past.iter().find(|past| Some(past.release.as_str()) != self.release.as_deref())
+    }
+}
+
+/// What an apply came to, for the books.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// What could not be told to the edge.
+    pub owed: BTreeMap<String, Vec<Item>>,
+    /// What it was told.
+    pub issued: BTreeMap<String, Issued>,
+    /// The functions that are live now.
+    pub functions: BTreeMap<String, LiveFunction>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(nonce: &str) -> Signature {
+        Signature { at: Timestamp::UNIX_EPOCH, by: "ann".to_owned(), nonce: nonce.to_owned() }
+    }
+
+    fn applying(to: &str, touched: &[&str], item: &str) -> Applying {
+        Applying {
+            kind: Kind::Publish,
+            to: to.to_owned(),
+            commit: None,
+            touched: touched.iter().map(|id| (*id).to_owned()).collect(),
+            sequence: 1,
+            items: BTreeMap::from([("site".to_owned(), vec![item.parse().unwrap()])]),
+            holder: Some(Holder { host: "h".to_owned(), process: 1 }),
+            began: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        let head = Head::none("local").begun(applying("r1", &["r1"], "/a*"), &signed("1"));
+        let text = head.to_json();
+        let read = Head::parse(&text).unwrap();
+        assert_eq!(read.to_json(), text);
+        assert!(matches!(Head::parse(&text.replace("\"r1\"", "\"r2\"")), Err(Damage::Form(_))), "somebody edited it");
+        assert!(matches!(Head::parse(&text[..text.len() / 2]), Err(Damage::Form(_))), "it was cut off");
+        assert_eq!(Head::parse(&text.replace("\"version\": 1", "\"version\": 2")), Err(Damage::Version(2)));
+    }
+
+    #[test]
+    fn an_interrupted_apply_is_owed_until_one_is_finished() {
+        let first = Head::none("local").begun(applying("r1", &["r1"], "/a*"), &signed("1"));
+        let done = first.finished(Done::default(), &signed("2"));
+        assert_eq!((done.release.as_deref(), done.to_purge().len(), done.seq), (Some("r1"), 0, 2));
+        let begun = done.begun(applying("r2", &["r2"], "/b"), &signed("3")).released(&signed("4"));
+        assert_eq!(begun.may_serve(), ["r1", "r2"]);
+        assert_eq!(begun.to_purge()["site"], ["/b".parse().unwrap()]);
+        assert!(begun.applying.as_ref().unwrap().holder.is_none());
+        let full = Done { owed: begun.to_purge(), ..Done::default() };
+        let done = begun.finished(full, &signed("5"));
+        assert_eq!((done.may_serve(), done.to_purge()["site"].len()), (vec!["r2"], 1));
+        assert_eq!(done.before().map(|past| past.release.as_str()), Some("r1"));
+    }
+
+    #[test]
+    fn two_equal_states_are_two_documents() {
+        let head = Head::none("local");
+        assert_ne!(head.renewed(&signed("1")).to_json(), head.renewed(&signed("2")).to_json());
+    }
+}

@@ -61,6 +61,22 @@ pub(super) enum Command {
     Preview(Preview),
     /// Check, bundle, run and test CloudFront Functions
     Function(FunctionArgs),
+    /// Show what a publish would do, and why
+    Plan(Plan),
+    /// Build, and make a stage serve it
+    Publish(Publish),
+    /// Make a stage serve what another one serves: the same release, copied and never rebuilt
+    Promote(Promote),
+    /// Make a stage serve what it served before, from its buckets alone
+    Rollback(Rollback),
+    /// Say what a stage serves, and what is still under way
+    Status(OfStage),
+    /// List what a stage has served
+    Releases(OfStage),
+    /// Compare a stage's buckets and edge with the release that they should serve
+    Audit(AuditArgs),
+    /// Remove what no release needs any more
+    Gc(Gc),
     /// Book, see, move and keep jobs, on any store
     Jobs(JobsArgs),
     /// Say who may sign in to the dashboard
@@ -88,6 +104,133 @@ pub(super) struct Preview {
     /// Build drafts too, which are never published
     #[arg(long)]
     pub(super) drafts: bool,
+}
+
+/// What may stand against a publish, and is let pass.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(super) struct Guards {
+    /// Let the stage lose more pages than a change of a site usually removes
+    #[arg(long)]
+    pub(super) allow_removals: bool,
+    /// Let a build of an older commit replace one of a newer
+    #[arg(long)]
+    pub(super) allow_older: bool,
+    /// Replace what something other than qdn wrote
+    #[arg(long)]
+    pub(super) adopt: bool,
+    /// Look at every object instead of believing the stage's books
+    #[arg(long)]
+    pub(super) audit: bool,
+}
+
+/// How a command that changes a stage goes about it.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Manner {
+    /// Do not ask; without a terminal nobody is asked
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// How long to wait for the edge; a publish that does not see the end of it has succeeded all the same
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) wait: Option<u64>,
+    /// End with 3 where the edge was not seen up to date
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Plan {
+    /// A stage of qdn.toml; `local` is a folder of this machine
+    #[arg(value_name = "STAGE")]
+    pub(super) stage: String,
+    /// Save the plan, to be carried out with `qdn publish --plan`
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Plan for what `qdn build` wrote, instead of building
+    #[arg(long, value_name = "DIR")]
+    pub(super) dist: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) guards: Guards,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Publish {
+    /// A stage of qdn.toml; `local` is a folder of this machine
+    #[arg(value_name = "STAGE")]
+    pub(super) stage: String,
+    /// Do exactly this plan, or nothing where the stage or the sources moved on
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// Publish what `qdn build` wrote, instead of building
+    #[arg(long, value_name = "DIR")]
+    pub(super) dist: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) guards: Guards,
+    #[command(flatten)]
+    pub(super) manner: Manner,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Promote {
+    /// The stage whose release it is
+    #[arg(value_name = "FROM")]
+    pub(super) from: String,
+    /// The stage that shall serve it
+    #[arg(value_name = "TO")]
+    pub(super) to: String,
+    #[command(flatten)]
+    pub(super) guards: Guards,
+    #[command(flatten)]
+    pub(super) manner: Manner,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Rollback {
+    /// A stage of qdn.toml
+    #[arg(value_name = "STAGE")]
+    pub(super) stage: String,
+    /// A release of `qdn releases`, or how its name begins; by default the one before what is served
+    #[arg(long, value_name = "RELEASE")]
+    pub(super) to: Option<String>,
+    /// Replace what something other than qdn wrote
+    #[arg(long)]
+    pub(super) adopt: bool,
+    #[command(flatten)]
+    pub(super) manner: Manner,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct OfStage {
+    /// A stage of qdn.toml
+    #[arg(value_name = "STAGE")]
+    pub(super) stage: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct AuditArgs {
+    /// A stage of qdn.toml
+    #[arg(value_name = "STAGE")]
+    pub(super) stage: String,
+    /// Put right what the stage's own books can: pages, headers, the function, a damaged state, stale edges
+    #[arg(long)]
+    pub(super) repair: bool,
+    #[command(flatten)]
+    pub(super) manner: Manner,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Gc {
+    /// A stage of qdn.toml
+    #[arg(value_name = "STAGE")]
+    pub(super) stage: String,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Keep the last so many releases; by default `keep_releases` of qdn.toml
+    #[arg(long, value_name = "N")]
+    pub(super) keep: Option<u32>,
+    /// And whatever was served within so many days; by default `keep_days` of qdn.toml
+    #[arg(long, value_name = "DAYS")]
+    pub(super) days: Option<u32>,
 }
 
 #[derive(Debug, ClapArgs)]

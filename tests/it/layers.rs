@@ -38,7 +38,7 @@ const EFFECTS: &[&str] = &[
 
 /// Where a pure module meets the world after all: the stores and the router wait for the network, and
 /// the clock has to be somewhere.
-const DOORS: &[&str] = &["jobs/store/", "jobs/api/", "jobs/auth/staff.rs", "jobs/world.rs"];
+const DOORS: &[&str] = &["deploy/remote/", "jobs/store/", "jobs/api/", "jobs/auth/staff.rs", "jobs/world.rs"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()

@@ -1,1 +1,0 @@
-//! A stage in a folder of this machine, with the same promises.

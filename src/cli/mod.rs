@@ -45,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Staff(command) => staff::staff(&args.global, &command, &mut ui),
         Command::Completions { shell } => Ok(completions(shell)),
         Command::Man => man(),
+        _ => Err("soon".to_owned()),
     };
     match code {
         Ok(code) => ExitCode::from(code),

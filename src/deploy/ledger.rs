@@ -385,9 +385,42 @@ impl Head {
         all
     }
 
-    /// What was served before what is served now: where a rollback leads.
-    pub fn before(&self) -> Option<&Past> {
-        self.past.iter().find(|past| Some(past.release.as_str()) != self.release.as_deref())
+    /// Where a rollback leads: to the release before what is served, to that before an interrupted publish, or to one of
+    /// the past whose name begins as `wanted` does. Nowhere where the last command was a rollback already: to be run
+    /// twice must not bring back what one wanted to be rid of.
+    ///
+    /// # Errors
+    /// In words, where there is no such release.
+    pub fn back(&self, wanted: Option<&str>) -> Result<Option<String>, String> {
+        if let Some(wanted) = wanted {
+            let known = self.past.iter().map(|past| &past.release).chain(self.applying.iter().map(|applying| &applying.to));
+            let mut found: Vec<&String> = known.filter(|release| release.starts_with(wanted)).collect();
+            found.sort();
+            found.dedup();
+            return match found.as_slice() {
+                [one] => Ok(Some((*one).clone())),
+                [] => Err(format!("the stage `{0}` has served no release `{wanted}`\nhint: `qdn releases {0}` lists them", self.stage)),
+                several => {
+                    let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
+                    Err(format!("several releases begin with `{wanted}`: {}", names.join(", ")))
+                }
+            };
+        }
+        if let Some(applying) = &self.applying {
+            if applying.kind == Kind::Rollback {
+                return Ok(Some(applying.to.clone()));
+            }
+            let nothing = || format!("nothing was served on `{0}` before the {1} that was interrupted: `qdn {1} {0}` goes on with it", self.stage, applying.kind.name());
+            return self.release.clone().map(Some).ok_or_else(nothing);
+        }
+        match self.past.first() {
+            Some(past) if past.kind == Kind::Rollback => Ok(None),
+            _ => {
+                let before = self.past.iter().find(|past| Some(past.release.as_str()) != self.release.as_deref());
+                let before = before.ok_or_else(|| format!("the stage `{}` has served nothing before", self.stage))?;
+                Ok(Some(before.release.clone()))
+            }
+        }
     }
 }
 
@@ -446,7 +479,16 @@ mod tests {
         let full = Done { owed: begun.to_purge(), ..Done::default() };
         let done = begun.finished(full, &signed("5"));
         assert_eq!((done.may_serve(), done.to_purge()["site"].len()), (vec!["r2"], 1));
-        assert_eq!(done.before().map(|past| past.release.as_str()), Some("r1"));
+        assert_eq!(done.back(None), Ok(Some("r1".to_owned())));
+        assert_eq!(begun.back(None), Ok(Some("r1".to_owned())), "before what was interrupted");
+        assert!(first.back(None).unwrap_err().contains("nothing was served"));
+        assert_eq!(done.back(Some("r2")), Ok(Some("r2".to_owned())));
+        assert!(done.back(Some("r")).unwrap_err().contains("several"));
+        assert!(done.back(Some("x")).unwrap_err().contains("no release `x`"));
+        let back = Applying { kind: Kind::Rollback, ..applying("r1", &["r1"], "/b") };
+        let back = done.begun(back, &signed("6"));
+        assert_eq!(back.back(None), Ok(Some("r1".to_owned())), "it is gone on with");
+        assert_eq!(back.finished(Done::default(), &signed("7")).back(None), Ok(None), "twice is not further");
     }
 
     #[test]

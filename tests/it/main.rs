@@ -15,5 +15,6 @@ mod office;
 mod preview;
 mod project;
 mod proxy;
+mod publish;
 mod readme;
 mod statuses;

@@ -48,6 +48,14 @@ pub async fn state(stage: &Stage, context: &Context) -> Result<Option<Head>, Sto
     Ok(known.tag.is_some().then_some(known.head))
 }
 
+/// The manifest of a release that a stage keeps.
+///
+/// # Errors
+/// Where it is gone, or not as it was written.
+pub async fn manifest(stage: &Stage, id: &str, context: &Context) -> Result<Manifest, Stopped> {
+    Books::new(stage, context).manifest(id).await
+}
+
 /// Reads what a stage serves. One request where it already serves the wanted release; else three.
 ///
 /// # Errors

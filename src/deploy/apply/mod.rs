@@ -27,7 +27,7 @@ mod supply;
 
 pub use audit::{Audit, Finding, Wrong, audit, restore};
 pub use collect::{Collected, Keep, collect};
-pub use live::{Live, Look, read, state};
+pub use live::{Live, Look, manifest, read, state};
 pub use pace::Pace;
 pub use receipt::{FunctionDone, Purged, Receipt, Verified};
 pub use supply::Supply;

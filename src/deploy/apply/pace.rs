@@ -212,12 +212,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_for_the_end_gets_it() {
-        let pace = Pace::default();
-        let result: Result<_, Failure> = pace.each(0..1000, |at| async move { Ok(if at == 10 { pace_stop(&pace) }) }).await;
-        assert!(result.unwrap().is_none());
-    }
-
-    fn pace_stop(pace: &Pace) {
-        pace.stop();
+        let pace = &Pace::default();
+        let work = |at| async move {
+            if at == 10 {
+                pace.stop();
+            }
+            Ok::<_, Failure>(())
+        };
+        assert!(pace.each(0..1000, work).await.unwrap().is_none());
     }
 }

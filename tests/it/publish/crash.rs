@@ -1,0 +1,225 @@
+//! A publisher dies at every single request, before it is done or just after, and the next command finds what it needs.
+
+use super::*;
+use async_trait::async_trait;
+use qdn::deploy::invalidation::Item;
+use qdn::deploy::remote::{
+    Cdn, Described, DistributionInfo, Failure, Fetched, Found, FunctionStage, Invalidation, Listed, Location, RemoteFunction, Running, Stat, Tag,
+    When,
+};
+use std::sync::Mutex;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+/// Lets so many requests through; at the next one its process is dead.
+#[derive(Debug)]
+struct Fuse {
+    left: AtomicU64,
+    /// Whether the last request still reaches the other side.
+    is_done: bool,
+    dead: Notify,
+    died_at: Mutex<Option<String>>,
+}
+
+impl Fuse {
+    async fn pass<T>(&self, what: &str, request: impl Future<Output = T>) -> T {
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            return request.await;
+        }
+        let is_first = {
+            let mut died_at = self.died_at.lock().unwrap();
+            let is_first = died_at.is_none();
+            died_at.get_or_insert_with(|| what.to_owned());
+            is_first
+        };
+        if is_first && self.is_done {
+            request.await;
+        }
+        self.dead.notify_waiters();
+        self.dead.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[derive(Debug)]
+struct Fused<T: ?Sized>(Arc<Fuse>, Arc<T>);
+
+#[async_trait]
+impl Bucket for Fused<dyn Bucket> {
+    async fn read(&self, key: &str) -> Result<Option<Found>, Failure> {
+        self.0.pass(&format!("read {key}"), self.1.read(key)).await
+    }
+    async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure> {
+        self.0.pass(&format!("stat {key}"), self.1.stat(key)).await
+    }
+    async fn put(&self, key: &str, content: &Content, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+        self.0.pass(&format!("put {key}"), self.1.put(key, content, described, when)).await
+    }
+    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+        self.0.pass(&format!("copy {key}"), self.1.copy(from, key, described, when)).await
+    }
+    async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure> {
+        self.0.pass(&format!("remove {key}"), self.1.remove(key, tag)).await
+    }
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
+        self.0.pass(&format!("list {prefix}"), self.1.list(prefix)).await
+    }
+    async fn obeys_conditions(&self) -> Result<(), Failure> {
+        self.0.pass("probe", self.1.obeys_conditions()).await
+    }
+    fn locate(&self, key: &str) -> Location {
+        self.1.locate(key)
+    }
+}
+
+#[async_trait]
+impl Cdn for Fused<dyn Cdn> {
+    async fn distribution(&self, id: &str) -> Result<DistributionInfo, Failure> {
+        self.0.pass("distribution", self.1.distribution(id)).await
+    }
+    async fn invalidate(&self, id: &str, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {
+        self.0.pass("invalidate", self.1.invalidate(id, reference, items)).await
+    }
+    async fn invalidation(&self, id: &str, invalidation: &str) -> Result<Invalidation, Failure> {
+        self.0.pass("invalidation", self.1.invalidation(id, invalidation)).await
+    }
+    async fn running(&self, id: &str) -> Result<Running, Failure> {
+        self.0.pass("running", self.1.running(id)).await
+    }
+    async fn fetch(&self, id: &str, url: Option<&str>, path: &str) -> Result<Fetched, Failure> {
+        self.0.pass("fetch", self.1.fetch(id, url, path)).await
+    }
+    async fn function(&self, name: &str, stage: FunctionStage) -> Result<Option<RemoteFunction>, Failure> {
+        self.0.pass("function", self.1.function(name, stage)).await
+    }
+    async fn create_function(&self, name: &str, code: &str, runtime: &str) -> Result<Tag, Failure> {
+        self.0.pass("create function", self.1.create_function(name, code, runtime)).await
+    }
+    async fn update_function(&self, name: &str, code: &str, runtime: &str, tag: &Tag) -> Result<Tag, Failure> {
+        self.0.pass("update function", self.1.update_function(name, code, runtime, tag)).await
+    }
+    async fn test_function(&self, name: &str, event: &serde_json::Value, tag: &Tag) -> Result<Tested, Failure> {
+        self.0.pass("test function", self.1.test_function(name, event, tag)).await
+    }
+    async fn publish_function(&self, name: &str, tag: &Tag) -> Result<(), Failure> {
+        self.0.pass("publish function", self.1.publish_function(name, tag)).await
+    }
+}
+
+fn fused(stage: &Stage, fuse: &Arc<Fuse>) -> Stage {
+    let bucket = |bucket: &Arc<dyn Bucket>| -> Arc<dyn Bucket> { Arc::new(Fused(Arc::clone(fuse), Arc::clone(bucket))) };
+    Stage {
+        control: bucket(&stage.control),
+        distributions: stage
+            .distributions
+            .iter()
+            .map(|(name, target)| (name.clone(), Target { bucket: bucket(&target.bucket), ..target.clone() }))
+            .collect(),
+        cdn: Arc::new(Fused(Arc::clone(fuse), Arc::clone(&stage.cdn))),
+        ..stage.clone()
+    }
+}
+
+/// Which command dies, and which comes next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Command {
+    Publish(&'static str),
+    Rollback,
+    Promote,
+}
+
+async fn run(command: Command, stage: &Stage, other: &Stage, context: &Context) -> Result<(), Stopped> {
+    let receipt = match command {
+        Command::Publish(version) => publish(&version_of(version), stage, context).await,
+        Command::Rollback => {
+            let head = apply::state(stage, context).await?.expect("there is a state");
+            let Some(to) = head.back(None).expect("there is a way back") else { return Ok(()) };
+            let manifest = apply::manifest(stage, &to, context).await?;
+            bring(Kind::Rollback, &manifest, Supply::Stage(stage), stage, context).await
+        }
+        Command::Promote => bring(Kind::Promote, &version_of("3").manifest, Supply::Stage(other), stage, context).await,
+    };
+    receipt.map(drop)
+}
+
+/// Versions have other pages, so that some come and some go.
+fn version_of(version: &str) -> Release {
+    match version {
+        "1" => site("1", PAGES),
+        "2" => site("2", &[&PAGES[1..], &["new/index.html"]].concat()),
+        _ => site(version, &[&PAGES[..2], &["newer/index.html"]].concat()),
+    }
+}
+
+/// Every request of a command in turn is its last one.
+async fn die_everywhere(dying: Command, next: Command) {
+    let mut deaths = Vec::new();
+    for is_done in [false, true] {
+        for left in 0.. {
+            let (folder, aside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+            let (here, there) = (directory(folder.path()), directory(aside.path()));
+            let (stage, other) = (stage("local", &here), stage("other", &there));
+            publish(&version_of("3"), &other, &context("other")).await.unwrap();
+            if next == Command::Rollback {
+                publish(&version_of("0"), &stage, &context("before")).await.unwrap();
+            }
+            publish(&version_of("1"), &stage, &context("first")).await.unwrap();
+            if dying == Command::Rollback {
+                publish(&version_of("2"), &stage, &context("second")).await.unwrap();
+            }
+            let mut paths: Vec<String> = ["1", "2", "3"].iter().flat_map(|version| super::paths(&version_of(version))).collect();
+            paths.sort();
+            paths.dedup();
+            // The edge holds everything, the answers for what is missing too.
+            no_page_is_broken(&stage, &paths).await;
+
+            let fuse = Arc::new(Fuse { left: AtomicU64::new(left), is_done, dead: Notify::new(), died_at: Mutex::new(None) });
+            let dead = Arc::clone(&fuse);
+            let fused_stage = fused(&stage, &fuse);
+            let doomed = context("doomed");
+            let survived = tokio::select! {
+                biased;
+                () = dead.dead.notified() => false,
+                result = run(dying, &fused_stage, &other, &doomed) => { result.unwrap(); true }
+            };
+            if survived {
+                break;
+            }
+            let died_at = fuse.died_at.lock().unwrap().clone().unwrap();
+            deaths.push(died_at.clone());
+            no_page_is_broken(&stage, &paths).await;
+            let after = run(next, &stage, &other, &survivor("survivor")).await;
+            after.unwrap_or_else(|stopped| panic!("died at {died_at}, done: {is_done}: {stopped}"));
+            no_page_is_broken(&stage, &paths).await;
+            let release = apply::state(&stage, &context("looker")).await.unwrap().unwrap().release;
+            let served = ["0", "1", "2", "3", "4"].map(version_of).into_iter().find(|one| Some(&one.manifest.release) == release.as_ref());
+            serves(&stage, &served.unwrap_or_else(|| panic!("a known release: {release:?}"))).await;
+        }
+    }
+    assert!(deaths.len() > 30, "{dying:?} makes requests: {deaths:?}");
+}
+
+#[tokio::test]
+async fn a_publish_that_dies_is_finished_by_the_same_command() {
+    die_everywhere(Command::Publish("2"), Command::Publish("2")).await;
+}
+
+#[tokio::test]
+async fn a_publish_that_dies_is_undone_by_a_rollback() {
+    die_everywhere(Command::Publish("2"), Command::Rollback).await;
+}
+
+#[tokio::test]
+async fn a_publish_that_dies_is_followed_by_another_release() {
+    die_everywhere(Command::Publish("2"), Command::Publish("4")).await;
+}
+
+#[tokio::test]
+async fn a_rollback_that_dies_is_finished() {
+    die_everywhere(Command::Rollback, Command::Rollback).await;
+}
+
+#[tokio::test]
+async fn a_promotion_that_dies_is_finished() {
+    die_everywhere(Command::Promote, Command::Promote).await;
+}

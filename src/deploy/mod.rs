@@ -4,5 +4,6 @@
 //! changed: they decide, and touch nothing. [`remote`] is what the world has to offer.
 
 pub mod invalidation;
+pub mod options;
 pub mod plan;
 pub mod remote;

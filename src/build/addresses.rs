@@ -47,7 +47,13 @@ fn change(key: &str, runner: Option<&mut Runner>, options: &InvalidationOptions)
     let mut families: BTreeSet<String> = options.families.get(key).into_iter().flatten().cloned().collect();
     if options.aliases != Aliases::Rewritten {
         match runner {
-            Some(runner) => viewers(key, runner, &mut paths, &mut families),
+            Some(runner) => {
+                viewers(key, runner, &mut paths, &mut families);
+                // Where the own path counts in any case, there is nothing to ask.
+                if options.aliases == Aliases::Viewer && leads(runner, &format!("/{key}"), key) {
+                    paths.insert(own.clone());
+                }
+            }
             None => {
                 paths.insert(own.clone());
                 paths.extend((key == "index.html").then(|| "/".to_owned()));
@@ -64,7 +70,7 @@ fn change(key: &str, runner: Option<&mut Runner>, options: &InvalidationOptions)
 /// Asks the function for everything that a visitor may type to see the object.
 fn viewers(key: &str, runner: &mut Runner, paths: &mut BTreeSet<String>, families: &mut BTreeSet<String>) {
     let own = format!("/{key}");
-    let mut candidates = vec![own.clone()];
+    let mut candidates = Vec::new();
     // What is below a page may be the page as well: `/track/` and every token.
     let folder = match own.strip_suffix("index.html").filter(|folder| folder.ends_with('/')) {
         Some("/") => {

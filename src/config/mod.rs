@@ -3,8 +3,10 @@
 //! Options belong to the module that obeys them; this one only fills them, and complains of what
 //! nobody would.
 
+mod bucket;
 mod distributions;
 mod jobs;
+mod publish;
 mod stages;
 
 use crate::deploy::options::{InvalidationOptions, PublishOptions, StageOptions};
@@ -95,10 +97,10 @@ pub fn parse(sources: &Sources) -> (Config, Vec<Diagnostic>) {
         distributions::read(table, &mut config, &path, &mut problems);
     }
     if let Some((table, _)) = root.table("invalidation", &path, &mut problems) {
-        stages::read_invalidation(table, &mut config, &path, &mut problems);
+        publish::read_invalidation(table, &mut config, &path, &mut problems);
     }
     if let Some((table, _)) = root.table("publish", &path, &mut problems) {
-        stages::read_publish(table, &mut config, &path, &mut problems);
+        publish::read_publish(table, &mut config, &path, &mut problems);
     }
     // Last, since stages are made of all the others.
     let table = root.table("stages", &path, &mut problems).map(|(table, _)| table).unwrap_or_default();

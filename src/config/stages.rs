@@ -1,9 +1,9 @@
-//! `[stages.…]`: where the site is published; `[invalidation]` and `[publish]`: how.
+//! `[stages.…]`: where the site is published.
 
+use super::bucket::{place, shown};
 use super::distributions::bad_name;
 use super::{Config, number, origin};
-use crate::deploy::invalidation::{Item, MAX_WILDCARDS};
-use crate::deploy::options::{Aliases, DistributionOptions, LOCAL, LOCAL_FOLDER, Place, StageOptions, Store};
+use crate::deploy::options::{DistributionOptions, LOCAL, LOCAL_FOLDER, Place, StageOptions, Store};
 use crate::release::DEFAULT_DISTRIBUTION;
 use crate::source::{Diagnostic, Kind, SourcePath, Span, Table, near};
 use std::collections::BTreeMap;
@@ -114,8 +114,9 @@ impl Reader<'_> {
         let folder = folder.map_or_else(
             || PathBuf::from(LOCAL_FOLDER),
             |(folder, span)| {
-                let path = PathBuf::from(&folder);
-                let first = path.components().find(|part| *part != Component::CurDir);
+                // Without `./`, so that equal folders are equal.
+                let path: PathBuf = Path::new(&folder).components().filter(|part| *part != Component::CurDir).collect();
+                let first = path.components().next();
                 let is_taken = TAKEN.iter().any(|taken| first == Some(Component::Normal(taken.as_ref())));
                 if first.is_none() || is_taken {
                     let hint = format!("write one that nothing else is in: `.qdn/stages/{name}`");
@@ -239,7 +240,7 @@ impl Reader<'_> {
             let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
             match value.kind {
                 Kind::Text(text) if (1..=64).contains(&text.len()) && text.bytes().all(is_good) => {
-                    drop(functions.insert(name, text))
+                    drop(functions.insert(name, text));
                 }
                 Kind::Text(text) => {
                     let hint = "it has 1 to 64 letters, digits, hyphens and underscores";
@@ -281,6 +282,9 @@ impl Reader<'_> {
 
     /// Complains of whatever two stages, or two distributions, would both write to.
     fn clashes(&mut self, stages: &BTreeMap<String, (StageOptions, Span)>) {
+        // The later line is the one to complain of, whatever the order of the stages' names.
+        self.places.sort_by_key(|written| written.span);
+        self.ids.sort_by_key(|(.., span)| *span);
         self.same_places();
         for (at, (owner, endpoint, id, span)) in self.ids.iter().enumerate() {
             if let Some((other, ..)) = self.ids[..at].iter().find(|(_, known, other, _)| known == endpoint && other == id) {
@@ -291,13 +295,14 @@ impl Reader<'_> {
                 );
             }
         }
-        let folders: Vec<(&str, &Path, Span)> = stages
+        let mut folders: Vec<(&str, &Path, Span)> = stages
             .iter()
             .filter_map(|(name, (stage, span))| match &stage.store {
                 Store::Folder(folder) => Some((name.as_str(), folder.as_path(), *span)),
                 Store::Aws { .. } => None,
             })
             .collect();
+        folders.sort_by_key(|(.., span)| *span);
         for (at, (name, folder, span)) in folders.iter().enumerate() {
             let clash = folders[..at].iter().find(|(_, other, _)| folder.starts_with(other) || other.starts_with(folder));
             if let Some((other, ..)) = clash {
@@ -367,117 +372,58 @@ impl Reader<'_> {
     }
 }
 
-fn shown(place: &Place) -> String {
-    match place.prefix.as_str() {
-        "" => format!("the bucket `{}`", place.bucket),
-        prefix => format!("`{}/{}`", place.bucket, prefix.trim_end_matches('/')),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+    use crate::deploy::options::{Aliases, InvalidationOptions};
 
-/// Reads `bucket`, `bucket/prefix`, or either behind `s3://`. What a bucket may be called is in
-/// [S3's user guide, "General purpose bucket naming rules"].
-///
-/// [S3's user guide, "General purpose bucket naming rules"]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-fn place(text: &str) -> Result<Place, String> {
-    let rest = text.strip_prefix("s3://").unwrap_or(text);
-    if let Some((scheme, _)) = rest.split_once("://") {
-        return Err(format!("`{text}` is not a bucket: there is no `{scheme}://` here"));
+    fn parsed(text: &str) -> (Config, Vec<Diagnostic>) {
+        parse(&[("qdn.toml", text.as_bytes().to_vec())].into_iter().collect())
     }
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let is_address = bucket.split('.').count() == 4 && bucket.split('.').all(|part| part.parse::<u8>().is_ok());
-    let is_reserved =
-        bucket.starts_with("xn--") || bucket.starts_with("sthree-") || bucket.ends_with("-s3alias") || bucket.ends_with("--ol-s3");
-    if !(3..=63).contains(&bucket.len())
-        || !bucket.bytes().all(is_good)
-        || !is_end(bucket.bytes().next())
-        || !is_end(bucket.bytes().next_back())
-        || bucket.contains("..")
-        || is_address
-        || is_reserved
-    {
-        return Err(format!("`{bucket}` is no name for a bucket: 3 to 63 of a–z, 0–9, `.` and `-`, a letter or digit at each end"));
-    }
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    if prefix.is_empty() {
-        return Ok(Place { bucket: bucket.to_owned(), prefix: String::new() });
-    }
-    let is_part = |part: &str| {
-        let is_good = |c: char| c.is_ascii_graphic() && !"\\?#%*\"<>{}|^`[]~".contains(c);
-        !matches!(part, "" | "." | "..") && part.chars().all(is_good)
-    };
-    match prefix.split('/').find(|part| !is_part(part)) {
-        Some(part) => Err(format!("`{part}` cannot be a part of the prefix in `{text}`")),
-        None => Ok(Place { bucket: bucket.to_owned(), prefix: format!("{prefix}/") }),
-    }
-}
 
-/// `[invalidation]`.
-pub(super) fn read_invalidation(mut table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
-    let options = &mut config.invalidation;
-    if let Some((text, span)) = table.text("aliases", path, problems) {
-        match Aliases::ALL.iter().find(|(name, _)| *name == text) {
-            Some((_, aliases)) => options.aliases = *aliases,
-            None => problems.push(
-                Diagnostic::error("aliases", format!("`{text}` does not say which addresses to purge"))
-                    .at(path, span)
-                    .hint("write `both`, `rewritten` or `viewer`"),
-            ),
+    #[test]
+    fn local_is_always_there() {
+        for text in ["", "[distributions.office]\npages = ['/office/*']\n"] {
+            let (config, problems) = parsed(text);
+            assert!(problems.is_empty());
+            let (local, _) = &config.stages[LOCAL];
+            assert_eq!(local.store, Store::Folder(LOCAL_FOLDER.into()));
+            assert_eq!(local.distributions.contains_key("office"), !text.is_empty());
+            assert_eq!(local.distributions["site"].bucket, "site");
         }
+        let (config, _) = parse(&crate::source::Sources::new());
+        assert!(config.stages.contains_key(LOCAL));
     }
-    let wildcards = i64::try_from(MAX_WILDCARDS).unwrap_or(i64::MAX);
-    if let Some(percent) = number(&mut table, "collateral", 0, 100, "percent", path, problems) {
-        options.collateral = u8::try_from(percent).unwrap_or(100);
-    }
-    if let Some(paths) = number(&mut table, "free_paths", 0, 1_000, "paths", path, problems) {
-        options.free_paths = paths.unsigned_abs();
-    }
-    if let Some(reserve) = number(&mut table, "reserve", 0, wildcards, "wildcards", path, problems) {
-        options.reserve = reserve.unsigned_abs();
-    }
-    if let Some((queries, _)) = table.bool("queries", path, problems) {
-        options.queries = queries;
-    }
-    if let Some((mut families, _)) = table.table("families", path, problems) {
-        let keys: Vec<(String, Span)> = families.entries().map(|(key, value)| (key.to_owned(), value.span)).collect();
-        for (key, span) in keys {
-            let rows = families.texts(&key, path, problems);
-            for (pattern, span) in &rows {
-                if !matches!(pattern.parse(), Ok(Item::Wildcard(_))) {
-                    problems.push(
-                        Diagnostic::error("family", format!("`{pattern}` is not a family of paths"))
-                            .at(path, *span)
-                            .hint("it begins with `/`, ends with `*`, and is percent-encoded between: `/track/*`"),
-                    );
-                }
-            }
-            if let Some(rest) = key.strip_prefix('/') {
-                problems.push(
-                    Diagnostic::error("family", format!("`{key}` is an address, and a key is asked for"))
-                        .at(path, span)
-                        .hint(format!("write `\"{rest}\"`: the object's name in `dist/<distribution>/`")),
-                );
-            }
-            config.family_keys.push((key.clone(), span));
-            options.families.insert(key, rows.into_iter().map(|(pattern, _)| pattern).collect());
-        }
-    }
-    let known = ["aliases", "collateral", "families", "free_paths", "queries", "reserve"];
-    table.finish("`[invalidation]`", &known, path, problems);
-}
 
-/// `[publish]`.
-pub(super) fn read_publish(mut table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
-    let options = &mut config.publish;
-    if let Some(percent) = number(&mut table, "removals", 0, 100, "percent", path, problems) {
-        options.removals = u8::try_from(percent).ok();
+    #[test]
+    fn a_stage_has_all_that_is_said_of_it() {
+        let (config, problems) = parsed(
+            "[stages.s]\ncontrol = 's3://control/a/b/'\nregion = 'us-west-2'\nwait = 9\nendpoint = 'http://127.0.0.1:4566/'\n\
+             [stages.s.distributions]\nsite = { bucket = 'bucket/p', id = 'E1', url = 'https://s.test' }\n\
+             [stages.s.functions]\nf = 'g'\n[invalidation]\naliases = 'viewer'\ncollateral = 25\nqueries = true\n\
+             [invalidation.families]\n'a.html' = '/a/*'\n[publish]\nremovals = 5\n",
+        );
+        assert!(problems.is_empty(), "{problems:?}");
+        let (stage, _) = &config.stages["s"];
+        let endpoint = Some("http://127.0.0.1:4566".to_owned());
+        assert_eq!(stage.store, Store::Aws { region: Some("us-west-2".to_owned()), endpoint, cloudfront_endpoint: None });
+        assert_eq!(stage.control, Place { bucket: "control".to_owned(), prefix: "a/b/".to_owned() });
+        let site = &stage.distributions["site"];
+        assert_eq!((site.bucket.as_str(), site.prefix.as_str(), site.id.as_str()), ("bucket", "p/", "E1"));
+        assert_eq!((site.url.as_deref(), stage.wait, stage.functions["f"].as_str()), (Some("https://s.test"), Some(9), "g"));
+        let expected = InvalidationOptions {
+            aliases: Aliases::Viewer,
+            collateral: 25,
+            queries: true,
+            families: BTreeMap::from([("a.html".to_owned(), vec!["/a/*".to_owned()])]),
+            ..InvalidationOptions::default()
+        };
+        assert_eq!((&config.invalidation, &stage.invalidation), (&expected, &expected));
+        assert_eq!((expected.terms().collateral, expected.terms().queries), (0.25, true));
+        assert_eq!(
+            (config.publish.removals, config.publish.keep_releases, config.named_functions[0].0.as_str()),
+            (Some(5), 10, "f")
+        );
     }
-    if let Some(releases) = number(&mut table, "keep_releases", 1, 10_000, "releases", path, problems) {
-        options.keep_releases = u32::try_from(releases).unwrap_or(u32::MAX);
-    }
-    if let Some(days) = number(&mut table, "keep_days", 1, 3_650, "days", path, problems) {
-        options.keep_days = u32::try_from(days).unwrap_or(u32::MAX);
-    }
-    table.finish("`[publish]`", &["keep_days", "keep_releases", "removals"], path, problems);
 }

@@ -26,6 +26,12 @@ pub struct Edge {
 pub struct Runner(Result<Emulator, RunError>);
 
 impl Edge {
+    /// Bundled code, wherever it comes from.
+    pub(super) fn of(code: &str, runtime: Runtime) -> Self {
+        let function = Function { name: String::new(), runtime: runtime.name().to_owned(), code: code.into() };
+        Self { function, runtime }
+    }
+
     /// The function, ready to run in this thread.
     pub fn emulator(&self) -> Runner {
         Runner(Emulator::load(&self.function.code, self.runtime, KeyValues::default()))
@@ -117,6 +123,11 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             }
         },
     };
+    for (name, span) in config.named_functions.iter().chain(config.deciders.values()) {
+        if !names.contains(&name.as_str()) {
+            all.diagnostics.push(no_function(name, &names, *span));
+        }
+    }
     let modules = virtual_modules(redirects);
     let runtimes: Vec<Runtime> = entries.iter().map(|(name, _)| runtime(name, config, &mut all.diagnostics)).collect();
     let made_from = (Inputs::of(sources, &modules), runtimes);
@@ -145,10 +156,13 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
                 all.diagnostics.push(unserved_aliases(redirects, path));
             }
             all.viewer_request.insert(DEFAULT_DISTRIBUTION.to_owned(), name.clone());
+            all.viewer_request.extend(config.site.distributions.iter().map(|other| (other.name.clone(), name.clone())));
             all.edge = Some(Edge { function: function.clone(), runtime: bundle.runtime });
         }
         all.functions.push(function);
     }
+    let others = config.deciders.iter().filter(|(_, (function, _))| names.contains(&function.as_str()));
+    all.viewer_request.extend(others.map(|(distribution, (function, _))| (distribution.clone(), function.clone())));
     if chosen.is_none() && names.is_empty() && !redirects.is_empty() {
         all.diagnostics.push(unserved_aliases(redirects, &SourcePath::new(FUNCTIONS)));
     }

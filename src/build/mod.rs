@@ -6,15 +6,19 @@
 //!
 //! `qdn build`, `qdn check` and `qdn preview` all come here: there is no second way to build.
 
+mod addresses;
 mod edge;
+mod proofs;
 
+pub use addresses::addresses;
 pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, runtime, virtual_modules};
+pub use proofs::{Proofs, Tester, agree, proofs, tester};
 
 use crate::config::{self, Config};
 use crate::jobs::Terms;
 use crate::release::{self, Cache, Release, headers::Policy};
 use crate::site;
-use crate::source::{Diagnostic, Sources, sort};
+use crate::source::{CONFIG_FILE, Diagnostic, Sources, Span, near, sort};
 use std::collections::BTreeMap;
 
 /// What may be asked of a build besides its sources.
@@ -83,11 +87,28 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
         diagnostics,
     };
     if !outcome.diagnostics.iter().any(Diagnostic::is_error) {
+        let families = std::mem::take(&mut config.family_keys);
         let release = assemble(built, functions, config);
+        outcome.diagnostics.extend(no_such_keys(&families, &release));
+        sort(&mut outcome.diagnostics);
         outcome.id = Some(release.manifest.release.clone());
         outcome.release = Some(release);
     }
     outcome
+}
+
+/// Warnings of keys that `[invalidation.families]` speaks of and no distribution has.
+fn no_such_keys(families: &[(String, Span)], release: &Release) -> Vec<Diagnostic> {
+    let pages = || release.manifest.distributions.values().flat_map(|distribution| distribution.objects.keys());
+    let missing = families.iter().filter(|(key, _)| !pages().any(|known| known == key));
+    missing
+        .map(|(key, span)| {
+            let hint = near(key, pages().map(String::as_str)).map(|near| format!("an object with a similar name exists: `{near}`"));
+            Diagnostic::warning("no-such-key", format!("no distribution has an object `{key}`"))
+                .at(&CONFIG_FILE.into(), *span)
+                .maybe_hint(hint)
+        })
+        .collect()
 }
 
 /// The site's aliases: from where to where. Complaints of the site are another command's business.
@@ -96,10 +117,11 @@ pub fn redirects(sources: &Sources, memory: &Memory) -> BTreeMap<String, String>
     site::build(sources, &config.site, &memory.site).redirects
 }
 
-fn assemble(built: site::Built, functions: edge::Functions, config: Config) -> Release {
+fn assemble(mut built: site::Built, functions: edge::Functions, config: Config) -> Release {
     let policy = Policy::new(&built.inline_scripts, &built.inline_styles, config.headers);
-    let objects = BTreeMap::from([(release::DEFAULT_DISTRIBUTION.to_owned(), built.objects)]);
-    release::assemble(objects, functions.functions, &functions.viewer_request, policy, built.source_maps)
+    let objects = site::divide(&mut built, &config.site);
+    let policy_of = |name: &str| site::policy(&policy, name, &config.site);
+    release::assemble_with(objects, functions.functions, &functions.viewer_request, policy_of, built.source_maps)
 }
 
 #[cfg(test)]

@@ -10,5 +10,6 @@
 pub mod apply;
 pub mod invalidation;
 pub mod ledger;
+pub mod options;
 pub mod plan;
 pub mod remote;

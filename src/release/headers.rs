@@ -65,6 +65,17 @@ impl Policy {
         Self { all, paths }
     }
 
+    /// Adds rows by which other paths have the headers that `path` has: those of a page that is published twice.
+    #[must_use]
+    pub fn also(mut self, path: &str, others: &[&str]) -> Self {
+        let rows = self.paths.iter().filter(|row| matches(&row.pattern, path)).map(|row| &row.headers);
+        let headers: BTreeMap<String, String> = rows.flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+        if !headers.is_empty() {
+            self.paths.extend(others.iter().map(|other| PathHeaders { pattern: (*other).to_owned(), headers: headers.clone() }));
+        }
+        self
+    }
+
     /// What is sent with an answer to a request for this path (raw, without the query string).
     pub fn for_path(&self, path: &str) -> BTreeMap<&str, &str> {
         let rows = self.paths.iter().filter(|row| matches(&row.pattern, path)).map(|row| &row.headers);
@@ -207,5 +218,7 @@ mod tests {
         assert_eq!(policy.for_path("/a/b/c")["referrer-policy"], "two");
         assert_eq!(policy.for_path("/a/c")["referrer-policy"], "one");
         assert_eq!(policy.for_path("/c")["referrer-policy"], "strict-origin-when-cross-origin");
+        let policy = policy.also("/a/b/", &["/", "/index.html"]);
+        assert_eq!((policy.for_path("/")["referrer-policy"], policy.for_path("/index.html")["referrer-policy"]), ("two", "two"));
     }
 }

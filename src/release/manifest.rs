@@ -83,7 +83,7 @@ impl Manifest {
         objects: &BTreeMap<String, BTreeMap<Key, Object>>,
         functions: &BTreeMap<String, Function>,
         viewer_request: &BTreeMap<String, String>,
-        policy: Policy,
+        policy: impl Fn(&str) -> Policy,
     ) -> Self {
         let entry = |object: &Object| ObjectEntry {
             sha256: object.digest.hex(),
@@ -95,7 +95,7 @@ impl Manifest {
         let distributions = objects.iter().map(|(name, objects)| {
             let objects = objects.iter().map(|(key, object)| (key.as_str().to_owned(), entry(object))).collect();
             let viewer_request = viewer_request.get(name).cloned();
-            (name.clone(), Distribution { viewer_request, headers: policy.clone(), objects })
+            (name.clone(), Distribution { viewer_request, headers: policy(name), objects })
         });
         let functions = functions.iter().map(|(name, function)| {
             let sha256 = Digest::of(function.code.as_bytes()).hex();
@@ -142,7 +142,7 @@ mod tests {
     fn release_of(body: &str) -> Manifest {
         let object = Object::new(Key::new("index.html"), body.as_bytes(), Class::Page);
         let objects = BTreeMap::from([("site".to_owned(), BTreeMap::from([(object.key.clone(), object)]))]);
-        Manifest::of(&objects, &BTreeMap::new(), &BTreeMap::new(), Policy::default())
+        Manifest::of(&objects, &BTreeMap::new(), &BTreeMap::new(), |_| Policy::default())
     }
 
     #[test]

@@ -191,12 +191,23 @@ impl Release {
 
 /// Objects, functions and policy become one release with its manifest.
 ///
-/// `viewer_request` names the function that decides each distribution's URLs.
+/// `viewer_request` names the function that decides each distribution's URLs; every distribution has the same headers.
 pub fn assemble(
     objects: BTreeMap<String, Vec<Object>>,
     functions: Vec<Function>,
     viewer_request: &BTreeMap<String, String>,
     policy: headers::Policy,
+    source_maps: BTreeMap<Key, Arc<[u8]>>,
+) -> Release {
+    assemble_with(objects, functions, viewer_request, |_| policy.clone(), source_maps)
+}
+
+/// As [`assemble`], where `policy` gives each distribution headers of its own.
+pub fn assemble_with(
+    objects: BTreeMap<String, Vec<Object>>,
+    functions: Vec<Function>,
+    viewer_request: &BTreeMap<String, String>,
+    policy: impl Fn(&str) -> headers::Policy,
     source_maps: BTreeMap<Key, Arc<[u8]>>,
 ) -> Release {
     let objects: BTreeMap<String, BTreeMap<Key, Object>> = objects

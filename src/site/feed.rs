@@ -1,5 +1,6 @@
 //! What readers other than people ask for: the sitemap, `robots.txt`, Atom feeds.
 
+use super::distribution::Claims;
 use super::markdown::escape;
 use super::page::{Page, render};
 use super::{Options, Shared};
@@ -8,11 +9,25 @@ use crate::source::{Diagnostic, Span};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// All of them. A page with `noindex` in its `extra` is in none; a section whose page has `feed` in
-/// its `extra` has an `atom.xml` of the dated pages below it.
-pub(super) fn build(pages: &[Arc<Page>], shared: &Shared, options: &Options, problems: &mut Vec<Diagnostic>) -> Vec<Object> {
+/// All of them. A page with `noindex` in its `extra` is in none, nor is one of another distribution, whose address
+/// nobody knows here; a section whose page has `feed` in its `extra` has an `atom.xml` of the dated pages below it.
+pub(super) fn build(
+    pages: &[Arc<Page>],
+    claims: &Claims,
+    shared: &Shared,
+    options: &Options,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Object> {
     let mut objects = Vec::new();
-    let mut by_url: Vec<&Page> = pages.iter().map(Arc::as_ref).filter(|page| page.is_listed() && !page.flag("noindex")).collect();
+    let listed = pages.iter().map(Arc::as_ref).filter(|page| page.is_listed() && !page.flag("noindex"));
+    let (mut by_url, others): (Vec<&Page>, Vec<&Page>) = listed.partition(|page| !claims.contains_key(&page.key));
+    for page in others.into_iter().filter(|page| page.flag("feed")) {
+        problems.push(
+            Diagnostic::warning("feed", "only the distribution `site` has feeds, and this page is of another")
+                .at(&page.path, Span::default())
+                .hint("remove `feed` from its `extra`"),
+        );
+    }
     by_url.sort_by(|a, b| a.url.cmp(&b.url));
     let Some(base) = &options.base_url else {
         for page in by_url.iter().filter(|page| page.flag("feed")) {

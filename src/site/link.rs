@@ -3,7 +3,7 @@
 use super::html::Texts;
 use super::page::Page;
 use super::template::TEMPLATES;
-use super::{Built, Options, markdown};
+use super::{Built, Options, distribution, markdown};
 use crate::release::{Class, headers};
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near, sort};
 use memchr::memmem;
@@ -91,8 +91,16 @@ pub fn check_links<'a>(
             complaints.into_iter().flat_map(move |(link, complaint)| place(&complaint, link, &linked.page, sources))
         })
         .collect();
+    let relative = distribution::relative_links(built, options);
+    problems.extend(relative.flat_map(|(complaint, link, page)| place(&complaint, link, page, sources)));
     sort(&mut problems);
     problems
+}
+
+/// The path of this site that a link on the page at `from` means, without its query; nothing for other sites.
+pub(super) fn path_of(link: &str, from: &str, base: Option<&str>) -> Option<String> {
+    let address = address(link, from, base)?;
+    Some(address.path.split('?').next().unwrap_or_default().to_owned())
 }
 
 /// A path, to be found among many. Most comparisons are of two numbers.

@@ -11,6 +11,7 @@
 
 mod asset;
 mod css;
+mod distribution;
 mod feed;
 mod front_matter;
 mod highlight;
@@ -21,6 +22,7 @@ mod markdown;
 mod page;
 mod template;
 
+pub use distribution::{Distribution, divide, policy};
 pub use link::{Resolve, Target, check_links};
 
 use crate::release::{Cache, Class, Key, Object};
@@ -54,6 +56,8 @@ pub struct Options {
     pub virtual_modules: BTreeMap<String, String>,
     /// CloudFront path patterns that lead to no object of ours, such as `/api/*`: not checked.
     pub elsewhere: Vec<String>,
+    /// Distributions besides `site`.
+    pub distributions: Vec<Distribution>,
 }
 
 impl Default for Options {
@@ -66,6 +70,7 @@ impl Default for Options {
             statuses: serde_json::Value::Array(Vec::new()),
             virtual_modules: BTreeMap::new(),
             elsewhere: vec!["/api/*".to_owned()],
+            distributions: Vec::new(),
         }
     }
 }
@@ -86,7 +91,7 @@ impl Memory {
     }
 }
 
-/// A built site. Where there is an error among the diagnostics, it is not to be published.
+/// A built site, all distributions of it. Where there is an error among the diagnostics, it is not to be published.
 #[derive(Default)]
 pub struct Built {
     /// Everything to be served.
@@ -106,6 +111,9 @@ pub struct Built {
     /// How many fingerprinted assets there are.
     pub assets: usize,
     linked: Vec<link::Linked>,
+    claims: distribution::Claims,
+    /// What was copied as it was.
+    files: BTreeSet<Key>,
 }
 
 /// What rendering a page may ask for besides the page.
@@ -160,10 +168,13 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
         let key = Key::new(path.as_str().strip_prefix("site/static/").unwrap_or(path.as_str()));
         keys.claim(&key, &path, &mut problems);
         if let Some(bytes) = sources.bytes(path.as_str()) {
-            built.objects.push(Object::new(key, Arc::clone(bytes), Class::Page));
+            built.objects.push(Object::new(key.clone(), Arc::clone(bytes), Class::Page));
+            built.files.insert(key);
         }
     }
-    for object in feed::build(&pages, &shared, options, &mut problems) {
+    let files: Vec<Key> = built.files.iter().cloned().collect();
+    built.claims = distribution::claim(&pages, &files, options, &mut problems);
+    for object in feed::build(&pages, &built.claims, &shared, options, &mut problems) {
         // A file of the project's own, such as `site/static/robots.txt`, stands in the place of ours.
         if !keys.taken.contains_key(object.key.as_str()) {
             keys.claim(&object.key.clone(), &SourcePath::new("qdn"), &mut problems);

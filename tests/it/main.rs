@@ -6,6 +6,7 @@ mod api;
 mod bad_input;
 mod build;
 mod cli;
+mod distributions;
 mod edge;
 mod jobs;
 mod lambda;

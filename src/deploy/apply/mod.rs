@@ -34,12 +34,12 @@ pub use supply::Supply;
 
 use super::invalidation::{self, Change, Item, Terms};
 use super::ledger::{self, Applying, Commit, Done, Head, Holder, Kind, LiveFunction, Signature};
+use super::options::Proof;
 use super::plan::{self, Phase, Plan, Policy, Step};
 use super::remote::{Failure, Stage, Tested};
 use crate::release::Manifest;
 use books::{Books, Hold};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -76,7 +76,7 @@ pub struct Context {
 }
 
 /// Compares what was expected of an event with what CloudFront made of it; the difference in words where there is one.
-pub type Agree = Arc<dyn Fn(&Expected, &Tested) -> Result<(), String> + Send + Sync>;
+pub type Agree = Arc<dyn Fn(&Result<Value, String>, &Tested) -> Result<(), String> + Send + Sync>;
 
 impl Context {
     fn signature(&self) -> Signature {
@@ -107,27 +107,6 @@ pub enum Progress {
     Ends,
     /// Something to be read.
     Note(String),
-}
-
-/// What must come of an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Expected {
-    /// `{"request": …}` or `{"response": …}`.
-    Result(Value),
-    /// An error of this kind, by CloudFront's name for it.
-    Error(String),
-}
-
-/// An event that a function is proven with before it is made live.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// The case's name.
-    pub name: String,
-    /// In CloudFront's own test-event form.
-    pub event: Value,
-    /// What the emulator made of it.
-    pub expected: Expected,
 }
 
 /// Why it ended before its time. Whatever was begun is on record, and the same command goes on with it.

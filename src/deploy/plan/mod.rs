@@ -103,6 +103,8 @@ pub struct Policy {
     pub allow_removals: bool,
     /// Whether a build of an older commit may replace one of a newer.
     pub allow_older: bool,
+    /// How many percent of a distribution's pages may go unasked; none: a share that is the smaller, the larger it is.
+    pub most_removed: Option<u8>,
 }
 
 /// Why there is no plan. Each is a guard against a build that went wrong.
@@ -190,7 +192,7 @@ pub fn plan(next: &Manifest, live: Option<&Manifest>, policy: Policy) -> Result<
         let new = next.distributions.get(name).unwrap_or(&none);
         let old = live.and_then(|live| live.distributions.get(name)).unwrap_or(&none);
         if !policy.allow_removals {
-            refusals.extend(guard(name, new, old));
+            refusals.extend(guard(name, new, old, policy));
         }
         objects(name, new, old, &mut plan);
     }
@@ -288,7 +290,7 @@ pub fn edge(
 }
 
 /// A build that lost its sources looks like a wish to remove everything. Small sites change by larger shares.
-fn guard(name: &str, new: &Distribution, old: &Distribution) -> Option<Refusal> {
+fn guard(name: &str, new: &Distribution, old: &Distribution, policy: Policy) -> Option<Refusal> {
     let is_page = |entry: &ObjectEntry| entry.class == Class::Page;
     let pages = |distribution: &Distribution| distribution.objects.values().filter(|entry| is_page(entry)).count();
     let of = pages(old);
@@ -296,12 +298,11 @@ fn guard(name: &str, new: &Distribution, old: &Distribution) -> Option<Refusal> 
     if of > 0 && pages(new) == 0 {
         return Some(Refusal::Empty { distribution });
     }
-    let share = if of <= 100 {
-        80
-    } else if of <= 1000 {
-        50
-    } else {
-        20
+    let share = match (policy.most_removed, of) {
+        (Some(share), _) => usize::from(share),
+        (None, ..=100) => 80,
+        (None, ..=1000) => 50,
+        _ => 20,
     };
     let most = (of * share / 100).max(1);
     let removed = old.objects.iter().filter(|(key, entry)| is_page(entry) && !new.objects.contains_key(*key)).count();

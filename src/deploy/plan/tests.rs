@@ -1,7 +1,7 @@
 use super::*;
 use crate::release::FunctionEntry;
 
-const CAREFUL: Policy = Policy { allow_removals: false, allow_older: false };
+const CAREFUL: Policy = Policy { allow_removals: false, allow_older: false, most_removed: None };
 
 fn entry(text: &str) -> ObjectEntry {
     let class = if text.starts_with("asset") { Class::Immutable } else { Class::Page };

@@ -3,9 +3,15 @@
 //! Options belong to the module that obeys them; this one only fills them, and complains of what
 //! nobody would.
 
+mod bucket;
+mod distributions;
+mod jobs;
+mod publish;
+mod stages;
+
+use crate::deploy::options::{InvalidationOptions, PublishOptions, StageOptions};
 use crate::jobs::Status;
-use crate::jobs::store::place::Place;
-use crate::jobs::terms::{Offer, Service, Terms};
+use crate::jobs::terms::Terms;
 use crate::release::headers::PathHeaders;
 use crate::site;
 use crate::source::{self, CONFIG_FILE as FILE, Diagnostic, Kind, SourcePath, Sources, Span, Table};
@@ -21,6 +27,18 @@ pub struct Config {
     pub runtimes: BTreeMap<String, (String, Span)>,
     /// The function that decides the site's URLs, where one is named.
     pub viewer_request: Option<(String, Span)>,
+    /// By distribution: the function that decides its URLs, where that is not the site's.
+    pub deciders: BTreeMap<String, (String, Span)>,
+    /// Functions that are named where a stage gives them another name at CloudFront.
+    pub named_functions: Vec<(String, Span)>,
+    /// By name: where the site is published. `local` is always there, and all others are as `qdn.toml` has them.
+    pub stages: BTreeMap<String, (StageOptions, Span)>,
+    /// How invalidations are chosen.
+    pub invalidation: InvalidationOptions,
+    /// Keys that `[invalidation.families]` speaks of.
+    pub family_keys: Vec<(String, Span)>,
+    /// What a publish may do, and what is kept of earlier ones.
+    pub publish: PublishOptions,
     /// What the firm offers, and how long jobs are kept.
     pub terms: Terms,
     /// By stage: where its jobs are kept. `local` is always in the project's own folder.
@@ -40,6 +58,12 @@ pub fn parse(sources: &Sources) -> (Config, Vec<Diagnostic>) {
         headers: Vec::new(),
         runtimes: BTreeMap::new(),
         viewer_request: None,
+        deciders: BTreeMap::new(),
+        named_functions: Vec::new(),
+        stages: stages::local(&[]),
+        invalidation: InvalidationOptions::default(),
+        family_keys: Vec::new(),
+        publish: PublishOptions::default(),
         terms: Terms::default(),
         stores: BTreeMap::new(),
     };
@@ -67,129 +91,66 @@ pub fn parse(sources: &Sources) -> (Config, Vec<Diagnostic>) {
         read_functions(table, &mut config, &path, &mut problems);
     }
     if let Some((table, _)) = root.table("jobs", &path, &mut problems) {
-        read_jobs(table, &mut config, &path, &mut problems);
+        jobs::read_jobs(table, &mut config, &path, &mut problems);
     }
-    root.finish("`qdn.toml`", &["build", "functions", "headers", "jobs", "site"], &path, &mut problems);
+    if let Some((table, _)) = root.table("distributions", &path, &mut problems) {
+        distributions::read(table, &mut config, &path, &mut problems);
+    }
+    if let Some((table, _)) = root.table("invalidation", &path, &mut problems) {
+        publish::read_invalidation(table, &mut config, &path, &mut problems);
+    }
+    if let Some((table, _)) = root.table("publish", &path, &mut problems) {
+        publish::read_publish(table, &mut config, &path, &mut problems);
+    }
+    // Last, since stages are made of all the others.
+    let table = root.table("stages", &path, &mut problems).map(|(table, _)| table).unwrap_or_default();
+    stages::read(table, &mut config, &path, &mut problems);
+    let known = ["build", "distributions", "functions", "headers", "invalidation", "jobs", "publish", "site", "stages"];
+    root.finish("`qdn.toml`", &known, &path, &mut problems);
     (config, problems)
 }
 
 /// `[site]` is free: templates see all of it. One key means something to us.
 fn read_site(table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
     if let Some((base, span)) = table.clone().text("base_url", path, problems) {
-        let host = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
-        match host {
-            Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', ' ']) => config.site.base_url = Some(base),
-            Some(host) if host.ends_with('/') && host.matches('/').count() == 1 => {
-                config.site.base_url = Some(base.trim_end_matches('/').to_owned());
-            }
-            _ => problems.push(
+        match origin(&base) {
+            Some(base) => config.site.base_url = Some(base),
+            None => problems.push(
                 Diagnostic::error("base-url", format!("`{base}` is not the address of a site"))
                     .at(path, span)
                     .hint("write scheme and host, and nothing after them: `https://www.example.com`"),
             ),
         }
     }
-    read_terms(&table, &mut config.terms, path, problems);
+    jobs::read_terms(&table, &mut config.terms, path, problems);
     config.terms.origin = config.site.base_url.clone().unwrap_or_default();
     config.site.site = table;
 }
 
-/// What bookings are checked against is what the pages show. `[site]` is free, so what has another shape is
-/// somebody's own and is left alone; a time zone that is none would be wrong on every page.
-fn read_terms(table: &Table, terms: &mut Terms, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
-    let text = |table: &Table, key: &str| match table.get(key).map(|value| &value.kind) {
-        Some(Kind::Text(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let rows = |key: &str| -> Vec<&Table> {
-        match table.get(key).map(|value| &value.kind) {
-            Some(Kind::List(rows)) => {
-                rows.iter().filter_map(|row| if let Kind::Table(row) = &row.kind { Some(row) } else { None }).collect()
-            }
-            _ => Vec::new(),
-        }
-    };
-    let offers = |key: &str| -> Vec<Offer> {
-        rows(key).into_iter().filter_map(|row| Some(Offer { id: text(row, "id")?, label: text(row, "label")? })).collect()
-    };
-    let services = rows("services").into_iter().filter_map(|row| {
-        let dollars = match row.get("price").map(|value| &value.kind) {
-            Some(Kind::Integer(dollars)) => u32::try_from(*dollars).ok(),
-            _ => None,
-        };
-        let price_cents = dollars.and_then(|dollars| dollars.checked_mul(100));
-        Some(Service { id: text(row, "id")?, label: text(row, "label")?, price_cents })
-    });
-    let services: Vec<Service> = services.collect();
-    if !services.is_empty() {
-        terms.services = services;
-    }
-    let windows = offers("windows");
-    if !windows.is_empty() {
-        terms.windows = windows;
-    }
-    if let Some(state) = text(table, "region") {
-        terms.state = state;
-    }
-    if let Some(Kind::List(zips)) = table.get("zips").map(|value| &value.kind) {
-        terms.zips = zips.iter().filter_map(|zip| if let Kind::Text(zip) = &zip.kind { Some(zip.clone()) } else { None }).collect();
-    }
-    if let Some(zone) = text(table, "time_zone") {
-        if jiff::tz::TimeZone::get(&zone).is_err() {
-            let span = table.get("time_zone").map_or(Span::new(0, 0), |value| value.span);
-            problems.push(
-                Diagnostic::error("time-zone", format!("`{zone}` is not a time zone"))
-                    .at(path, span)
-                    .hint("write its name in the IANA database: `America/Los_Angeles`"),
-            );
-        }
-        terms.time_zone = zone;
-    }
+/// Scheme and host, without a slash at the end; nothing where there is more or less.
+fn origin(text: &str) -> Option<String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let host = host.strip_suffix('/').unwrap_or(host);
+    let is_host = !host.is_empty() && !host.contains(['/', '?', '#', ' ']);
+    is_host.then(|| text.strip_suffix('/').unwrap_or(text).to_owned())
 }
 
-/// `[jobs]`: numbers of the terms, and where each stage keeps its jobs.
-fn read_jobs(mut table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
-    let mut number = |key: &str, least: i64, most: i64, what: &str| {
-        let (number, span) = table.integer(key, path, problems)?;
-        if (least..=most).contains(&number) {
-            return Some(number);
-        }
-        problems.push(Diagnostic::error("out-of-range", format!("`{key}` must be from {least} to {most} {what}")).at(path, span));
-        None
-    };
-    let days = |number: i64| u16::try_from(number).unwrap_or(u16::MAX);
-    let terms = &mut config.terms;
-    if let Some(most) = number("most_waiting", 1, 100_000, "jobs") {
-        terms.most_waiting = usize::try_from(most).unwrap_or(usize::MAX);
+/// A whole number within bounds.
+fn number(
+    table: &mut Table,
+    key: &str,
+    least: i64,
+    most: i64,
+    what: &str,
+    path: &SourcePath,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<i64> {
+    let (number, span) = table.integer(key, path, problems)?;
+    if (least..=most).contains(&number) {
+        return Some(number);
     }
-    if let Some(link) = number("link_days", 1, 3650, "days") {
-        terms.link_days = days(link);
-    }
-    if let Some(archive) = number("archive_days", 1, 3650, "days") {
-        terms.archive_days = days(archive);
-    }
-    if let Some(purge) = number("purge_days", 1, 3650, "days") {
-        terms.purge_days = days(purge);
-    }
-    if let Some((stores, _)) = table.table("stores", path, problems) {
-        for (stage, span, value) in stores.into_entries() {
-            match value.kind {
-                _ if stage == "local" => problems.push(
-                    Diagnostic::error("reserved", "the stage `local` keeps its jobs in the project's folder `.qdn/jobs`")
-                        .at(path, span),
-                ),
-                Kind::Text(place) => match place.parse::<Place>() {
-                    Ok(_) => drop(config.stores.insert(stage, place)),
-                    Err(why) => problems.push(Diagnostic::error("jobs-store", why).at(path, value.span)),
-                },
-                _ => problems.push(
-                    Diagnostic::error("wrong-type", format!("`{stage}` must be a text such as \"s3://bucket/prefix\""))
-                        .at(path, value.span),
-                ),
-            }
-        }
-    }
-    table.finish("`[jobs]`", &["archive_days", "link_days", "most_waiting", "purge_days", "stores"], path, problems);
+    problems.push(Diagnostic::error("out-of-range", format!("`{key}` must be from {least} to {most} {what}")).at(path, span));
+    None
 }
 
 fn read_build(mut table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {

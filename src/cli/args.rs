@@ -88,6 +88,9 @@ pub(super) struct Preview {
     /// Build drafts too, which are never published
     #[arg(long)]
     pub(super) drafts: bool,
+    /// Build nothing: serve what was published to a stage on this machine, from the cache of its edge
+    #[arg(long, value_name = "STAGE", conflicts_with = "drafts")]
+    pub(super) stage: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

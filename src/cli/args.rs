@@ -104,6 +104,9 @@ pub(super) struct Preview {
     /// Build drafts too, which are never published
     #[arg(long)]
     pub(super) drafts: bool,
+    /// Build nothing: serve what was published to a stage on this machine, from the cache of its edge
+    #[arg(long, value_name = "STAGE", conflicts_with = "drafts")]
+    pub(super) stage: Option<String>,
 }
 
 /// What may stand against a publish, and is let pass.

@@ -6,15 +6,19 @@ use super::jobs::desk::{local, local_keys};
 use super::ui::{Ui, counted, plural};
 use super::{INTERRUPTED, USAGE};
 use crate::build::{self, Outcome};
-use crate::disk::Folder;
+use crate::config;
+use crate::deploy::remote::directory::{CONTROL, Directory, Tester};
+use crate::deploy::remote::{Stage, Tested};
+use crate::disk::{self, Folder};
+use crate::edge::{self, Event, KeyValues, Runtime};
 use crate::jobs::store::json::JsonStore;
 use crate::jobs::token::Keys;
 use crate::jobs::world::{System, random};
 use crate::preview;
-use crate::source::Sources;
+use crate::source::{SourcePath, Sources};
 use anstyle::AnsiColor;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,11 +27,12 @@ use tokio::net::TcpListener;
 /// How many ports after the wanted one are tried.
 const MORE_PORTS: u16 = 20;
 
-/// Builds, serves and watches until it is interrupted.
+/// Serves until it is interrupted: a project, which is watched and built, or what was published to a stage.
 pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result<u8, String> {
     let root = root(global)?;
     // Changes are reported with their real paths, whatever links lead to the project.
     let root = root.canonicalize().map_err(|error| format!("`{}` cannot be opened: {error}", root.display()))?;
+    let stage = command.stage.as_deref().map(|name| stage(&root, name)).transpose()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no thread can be started: {error}"))?;
     let result = runtime.block_on(async {
         let (listener, address) = listen(command, ui).await?;
@@ -52,9 +57,20 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
             hosts.insert(command.host.to_ascii_lowercase());
             hosts.insert(bracketed(address.ip()));
         }
-        let options = preview::Options { root: root.clone(), build: build::Options { drafts: command.drafts }, hosts, jobs };
-        let report = reporter(ui.clone());
-        let served = preview::serve(listener, options, memory(&root), report, interrupted()).await;
+        let served = match stage {
+            Some(stage) => {
+                let (sources, _) = disk::read(&root);
+                let terms = config::parse(&sources).0.terms;
+                let report = stage_reporter(ui.clone(), stage.name.clone());
+                let options = preview::StageOptions { stage, terms, hosts, jobs };
+                preview::serve_stage(listener, options, report, interrupted()).await
+            }
+            None => {
+                let build = build::Options { drafts: command.drafts };
+                let options = preview::Options { root: root.clone(), build, hosts, jobs };
+                preview::serve(listener, options, memory(&root), reporter(ui.clone()), interrupted()).await
+            }
+        };
         served.map_err(|error| error.to_string())
     });
     // Neither the watcher nor an open event stream is worth waiting for.
@@ -66,6 +82,38 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
             Ok(USAGE)
         }
     }
+}
+
+/// A stage on this machine, opened: what it serves is below a folder of the project.
+fn stage(root: &Path, name: &str) -> Result<Stage, String> {
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if !is_name {
+        return Err(format!("`{name}` is no name of a stage: it has a–z, 0–9, `-` and `_`"));
+    }
+    let directory = Directory::new(root.join(".qdn/stages").join(name), tester());
+    Ok(Stage {
+        name: name.to_owned(),
+        control: directory.bucket(CONTROL),
+        // Each distribution is asked for by its own name.
+        distributions: BTreeMap::new(),
+        cdn: directory.cdn(),
+        functions: BTreeMap::new(),
+    })
+}
+
+/// Tries a function as CloudFront's `TestFunction` would: in the emulator.
+fn tester() -> Tester {
+    Arc::new(|code, runtime, event| {
+        let refused = |error: String| Tested { error: Some(error), ..Tested::default() };
+        let Some(runtime) = Runtime::from_name(runtime) else { return refused(format!("`{runtime}` is no runtime")) };
+        let (event, problems) = Event::parse(&SourcePath::new("event.json"), &event.to_string());
+        let Some(event) = event else {
+            return refused(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "));
+        };
+        let outcome = edge::run(code, runtime, KeyValues::default(), &event);
+        let error = outcome.error.as_ref().map(ToString::to_string);
+        Tested { result: outcome.result, error, utilization: outcome.utilization.into() }
+    })
 }
 
 /// This machine's own jobs. Where their secrets cannot be kept, the site can be looked at all the same.
@@ -126,6 +174,21 @@ fn reporter(ui: Ui) -> impl Fn(&Outcome, &Sources) + Send + 'static {
                 ));
             }
             None => ui.error(&format!("{}; the last good build is still served", counted(&outcome.diagnostics))),
+        }
+    }
+}
+
+/// Says what a stage serves.
+fn stage_reporter(ui: Ui, stage: String) -> impl Fn(Result<Option<&str>, &str>) + Send {
+    move |seen| {
+        let mut ui = ui.clone();
+        match seen {
+            Ok(Some(release)) => {
+                let live = ui.paint("live", AnsiColor::Green);
+                ui.say(&format!("{live} release {release} on `{stage}`"));
+            }
+            Ok(None) => ui.say(&format!("nothing is published to `{stage}` yet: `qdn publish {stage}`, and it appears here")),
+            Err(why) => ui.error(&format!("{why}; what it served before is still served")),
         }
     }
 }

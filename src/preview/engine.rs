@@ -2,7 +2,7 @@
 //! The emulator keeps a looping or greedy function to itself; this keeps the server from waiting on it.
 
 use crate::build::Edge;
-use crate::edge::{Event, Outcome};
+use crate::edge::{Emulator, Event, KeyValues, Outcome, Runtime};
 use std::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 
@@ -13,15 +13,33 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Starts a function.
+    /// Starts a function of a build.
     pub(super) fn start(edge: Edge) -> Self {
+        Self::spawn(move || {
+            let mut runner = edge.emulator();
+            move |event: &Event| runner.run(event)
+        })
+    }
+
+    /// Starts a function as it was published. One that cannot be loaded fails each event, as it would at the edge.
+    pub(super) fn start_code(code: String, runtime: Runtime) -> Self {
+        Self::spawn(move || {
+            let mut emulator = Emulator::load(&code, runtime, KeyValues::default());
+            move |event: &Event| match &mut emulator {
+                Ok(emulator) => emulator.run(event),
+                Err(error) => Outcome::failed(error.clone()),
+            }
+        })
+    }
+
+    /// An engine stays in the thread that made it.
+    fn spawn<R: FnMut(&Event) -> Outcome>(load: impl FnOnce() -> R + Send + 'static) -> Self {
         let (work, inbox) = channel::<(Event, oneshot::Sender<Outcome>)>();
         std::thread::spawn(move || {
-            let mut emulator = edge.emulator();
+            let mut run = load();
             for (event, reply) in inbox {
-                let outcome = emulator.run(&event);
                 // Whoever asked may have gone away.
-                let _ = reply.send(outcome);
+                let _ = reply.send(run(&event));
             }
         });
         Self { work }

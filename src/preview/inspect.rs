@@ -26,10 +26,15 @@ pub(super) async fn route(served: &Served, address: &str, method: &str) -> Value
 
 fn describe(asked: &Asked, answer: &Answer) -> Value {
     let function = answer.outcome.as_ref().map(crate::edge::Outcome::json);
+    // Of a build there is no cache to tell of.
+    let cache = answer
+        .header("x-cache")
+        .map(|from| json!({ "from": from, "age": answer.header("age").and_then(|age| age.parse::<u64>().ok()) }));
     json!({
         "version": 1,
         "request": { "method": asked.method, "path": asked.path, "query": asked.query },
         "function": function,
+        "cache": cache,
         "answer": { "status": answer.status, "object": answer.key, "bytes": answer.body.len(), "headers": answer.headers },
     })
 }

@@ -1,6 +1,6 @@
 //! What an open page is told when a build is done.
 
-use crate::release::{Class, DEFAULT_DISTRIBUTION, Object, Release};
+use crate::release::{Class, Key, Object, Release};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -41,23 +41,22 @@ pub(super) fn message(old: &Release, new: &Release) -> Message {
 
 /// Old style sheets to new ones, if nothing else differs: not even in a page, but for their names.
 fn swapped(old: &Release, new: &Release) -> Option<BTreeMap<String, String>> {
-    let (before, after) = (old.objects.get(DEFAULT_DISTRIBUTION)?, new.objects.get(DEFAULT_DISTRIBUTION)?);
+    let (before, after) = (all(old), all(new));
     if old.manifest.functions != new.manifest.functions || before.len() != after.len() {
         return None;
     }
-    let gone: Vec<&Object> = before.values().filter(|object| !after.contains_key(&object.key)).collect();
-    let come: BTreeMap<(&str, &str), &Object> =
-        after.values().filter(|object| !before.contains_key(&object.key)).map(|object| (stem(object), object)).collect();
+    let come: BTreeMap<_, &Object> =
+        after.iter().filter(|(at, _)| !before.contains_key(at)).map(|(at, object)| ((at.0, stem(object)), *object)).collect();
     let mut sheets = BTreeMap::new();
-    for object in gone {
-        let other = come.get(&stem(object))?;
+    for (at, object) in before.iter().filter(|(at, _)| !after.contains_key(at)) {
+        let other = come.get(&(at.0, stem(object)))?;
         if object.class != Class::Immutable || !object.key.as_str().ends_with(".css") {
             return None;
         }
         sheets.insert(object.key.path(), other.key.path());
     }
-    for (key, object) in after {
-        let Some(old) = before.get(key) else { continue };
+    for (at, object) in after {
+        let Some(old) = before.get(&at) else { continue };
         if old.digest == object.digest {
             continue;
         }
@@ -68,6 +67,12 @@ fn swapped(old: &Release, new: &Release) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(sheets)
+}
+
+/// Every object, by distribution and key.
+fn all(release: &Release) -> BTreeMap<(&str, &Key), &Object> {
+    let distributions = release.objects.iter();
+    distributions.flat_map(|(name, objects)| objects.iter().map(move |(key, object)| ((name.as_str(), key), object))).collect()
 }
 
 /// An asset's name without its hash.
@@ -87,7 +92,7 @@ fn without_integrity(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::{self, Key, headers::Policy};
+    use crate::release::{self, DEFAULT_DISTRIBUTION, headers::Policy};
 
     fn release(css: &str, hash: &str, title: &str) -> Release {
         let page = format!("<link href=\"/assets/css/a.{hash}.css\"><h1>{title}</h1>");

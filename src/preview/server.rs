@@ -1,14 +1,10 @@
-//! The loop around it all: listen, watch, build, answer.
+//! What listens and answers, whatever is served.
 
 use super::answer::{Answer, Asked, Served, is_api};
-use super::engine::Engine;
 use super::inspect;
 use super::jobs::{JobApi, Jobs};
-use super::reload::{Message, message};
-use crate::build::{self, Memory, Outcome};
-use crate::disk;
-use crate::release::{DEFAULT_DISTRIBUTION, Release};
-use crate::source::{self, Diagnostic, Sources};
+use super::range::{Part, part};
+use super::reload::Message;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Query, Request, State};
@@ -16,11 +12,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::sse::{Event as Notice, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -36,23 +31,51 @@ const INSPECTOR_CSS: &str = include_str!("pages/inspector.css");
 const OWN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                           frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// What a preview is of.
-pub struct Options {
-    /// The project's folder.
-    pub root: PathBuf,
-    /// How it is built.
-    pub build: build::Options,
-    /// Names by which a browser may ask for it, besides those of this machine itself.
-    pub hosts: BTreeSet<String>,
-    /// The jobs behind `/api/`; none where other machines can listen in.
-    pub jobs: Option<Jobs>,
+/// What is served.
+#[derive(Clone, Debug)]
+pub(super) enum Subject {
+    /// A project of this machine.
+    Project,
+    /// What was published to the stage of this name.
+    Stage(String),
 }
 
-struct Preview {
-    options: Options,
-    job_api: JobApi,
-    memory: Memory,
-    /// What is served: the last good build.
+impl Subject {
+    /// What a page says over what is wrong, and below it.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Project => ("The sources have problems", "Below this is the last good build. Save a file to build again."),
+            Self::Stage(_) => ("The stage cannot be read", "Below this is what it served before."),
+        }
+    }
+
+    /// The page where there is nothing to be served, and its status.
+    fn nothing(&self) -> (u16, String) {
+        let page = |title: &str, text: &str| {
+            format!(
+                "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>\
+                 <script type=module src=/_qdn/live.js></script><h1>{title}</h1><p>{text}"
+            )
+        };
+        match self {
+            Self::Project => (500, page("Problems", "The sources have problems; they are listed here and in the terminal.")),
+            Self::Stage(name) => {
+                let name = name.replace('&', "&amp;").replace('<', "&lt;");
+                let text = format!(
+                    "There is no release on the stage <b>{name}</b> yet. Type <code>qdn publish {name}</code>, \
+                     and it appears here by itself."
+                );
+                (503, page("Nothing is published", &text))
+            }
+        }
+    }
+}
+
+pub(super) struct Preview {
+    subject: Subject,
+    hosts: BTreeSet<String>,
+    pub(super) job_api: JobApi,
+    /// What is served: the last good build, or what is live.
     served: RwLock<Option<Arc<Served>>>,
     /// What is wrong with the newest one, as text.
     problems: RwLock<Option<String>>,
@@ -60,82 +83,47 @@ struct Preview {
     port: u16,
 }
 
-/// Serves a project until `shutdown` is done. `report` hears of every build.
-///
-/// # Errors
-/// Where the listener fails, or the project's folder cannot be watched.
-pub async fn serve(
-    listener: TcpListener,
-    options: Options,
-    memory: Memory,
-    report: impl Fn(&Outcome, &Sources) + Send + 'static,
-    shutdown: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let port = listener.local_addr()?.port();
-    let mut watch = disk::watch(&options.root).map_err(std::io::Error::other)?;
-    let preview = Arc::new(Preview {
-        job_api: JobApi::new(options.jobs.clone(), port),
-        options,
-        memory,
-        served: RwLock::new(None),
-        problems: RwLock::new(None),
-        messages: broadcast::channel(16).0,
-        port,
-    });
-    let builder = Arc::clone(&preview);
-    std::thread::spawn(move || {
-        let mut last = None;
-        loop {
-            let (sources, problems) = disk::read(&builder.options.root);
-            // Editors touch files without changing them; that is no reason to build.
-            if last.as_ref() != Some(&(sources.clone(), problems.clone())) {
-                last = Some((sources.clone(), problems.clone()));
-                let outcome = builder.build(&sources, problems);
-                report(&outcome, &sources);
-            }
-            if !watch.wait() {
-                return;
-            }
-        }
-    });
-    let router = Router::new()
-        .route("/_qdn/events", get(events))
-        .route("/_qdn/route", get(route))
-        .fallback(respond)
-        .with_state(preview)
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, router);
-    // Open event streams never end by themselves, so there is nothing to wait for.
-    tokio::select! {
-        result = serving.into_future() => result,
-        () = shutdown => Ok(()),
-    }
-}
-
 impl Preview {
-    fn build(&self, sources: &Sources, problems: Vec<Diagnostic>) -> Outcome {
-        let mut outcome = build::release(sources, problems, self.options.build, &self.memory);
-        match outcome.release.take() {
-            Some(release) => {
-                self.job_api.offer(&outcome.terms);
-                let old = self.served();
-                let message = old.as_ref().map_or(Message::Reload, |old| message(&old.release, &release));
-                // Starting a function takes longer than a page's build; most saves leave it as it is.
-                let engine = match old.filter(|old| decides_alike(&old.release, &release)) {
-                    Some(old) => old.engine.clone(),
-                    None => outcome.edge.take().map(Engine::start),
-                };
-                set(&self.served, Some(Arc::new(Served { release, engine })));
-                set(&self.problems, None);
-                self.tell(message);
-            }
-            None => {
-                let text = source::render(&outcome.diagnostics, sources, false);
-                set(&self.problems, Some(text.clone()));
-                self.tell(Message::Problems(text));
-            }
-        }
-        outcome
+    pub(super) fn new(
+        listener: &TcpListener,
+        subject: Subject,
+        hosts: BTreeSet<String>,
+        jobs: Option<Jobs>,
+    ) -> std::io::Result<Self> {
+        let port = listener.local_addr()?.port();
+        let job_api = JobApi::new(jobs, port);
+        let messages = broadcast::channel(16).0;
+        Ok(Self { subject, hosts, job_api, served: RwLock::new(None), problems: RwLock::new(None), messages, port })
+    }
+
+    /// Answers until the listener fails.
+    pub(super) async fn listen(self: Arc<Self>, listener: TcpListener) -> std::io::Result<()> {
+        let router = Router::new()
+            .route("/_qdn/events", get(events))
+            .route("/_qdn/route", get(route))
+            .fallback(respond)
+            .with_state(self)
+            .into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, router).await
+    }
+
+    /// Serves this from now on.
+    pub(super) fn show(&self, served: Option<Served>, message: Message) {
+        set(&self.served, served.map(Arc::new));
+        set(&self.problems, None);
+        self.tell(message);
+    }
+
+    /// Goes on serving what there is, and says what is wrong.
+    pub(super) fn trouble(&self, text: String) {
+        set(&self.problems, Some(text.clone()));
+        self.tell(Message::Problems(text));
+    }
+
+    /// What was wrong is right again, and nothing changed.
+    pub(super) fn solved(&self) {
+        set(&self.problems, None);
+        self.tell(Message::Solved);
     }
 
     fn tell(&self, message: Message) {
@@ -143,8 +131,19 @@ impl Preview {
         let _ = self.messages.send(message);
     }
 
-    fn served(&self) -> Option<Arc<Served>> {
+    pub(super) fn served(&self) -> Option<Arc<Served>> {
         read(&self.served)
+    }
+
+    /// A message as it is sent.
+    fn json(&self, message: &Message) -> Value {
+        let mut json = message.json();
+        if matches!(message, Message::Problems(_)) {
+            let (title, note) = self.subject.words();
+            json["title"] = title.into();
+            json["note"] = note.into();
+        }
+        json
     }
 
     /// Whether a request names this server as one may. A page of another site that had its name
@@ -154,15 +153,9 @@ impl Preview {
             Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port),
             _ => (host, "80"),
         };
-        let known = matches!(name, "127.0.0.1" | "localhost" | "[::1]") || self.options.hosts.contains(name);
+        let known = matches!(name, "127.0.0.1" | "localhost" | "[::1]") || self.hosts.contains(name);
         known && port.parse() == Ok(self.port)
     }
-}
-
-/// Whether the same function decides the URLs of both.
-fn decides_alike(old: &Release, new: &Release) -> bool {
-    let decider = |release: &Release| release.manifest.distributions.get(DEFAULT_DISTRIBUTION)?.viewer_request.clone();
-    decider(old) == decider(new) && old.manifest.functions == new.manifest.functions
 }
 
 /// A lock that a panicking thread held still guards a whole value: it is only ever replaced at once.
@@ -190,10 +183,12 @@ async fn events(State(preview): State<Arc<Preview>>, request: Request) -> Respon
     if !preview.knows_host(&host(request.headers(), request.uri())) {
         return foreign();
     }
-    let release = preview.served().map(|served| served.release.manifest.release.clone());
-    let hello = serde_json::json!({ "kind": "hello", "release": release, "problems": read(&preview.problems) });
-    let messages = BroadcastStream::new(preview.messages.subscribe()).map(|message| match message {
-        Ok(message) => message.json(),
+    let messages = preview.messages.subscribe();
+    let release = preview.served().map(|served| served.manifest().release.clone());
+    let problems = read(&preview.problems).map(|text| preview.json(&Message::Problems(text)));
+    let hello = json!({ "kind": "hello", "release": release, "problems": problems });
+    let messages = BroadcastStream::new(messages).map(move |message| match message {
+        Ok(message) => preview.json(&message),
         // A page that fell behind loads again and is up to date.
         Err(_) => Message::Reload.json(),
     });
@@ -208,7 +203,11 @@ async fn route(State(preview): State<Arc<Preview>>, Query(query): Query<BTreeMap
         return foreign();
     }
     let Some(served) = preview.served() else {
-        return own(503, "application/json", "{\"version\":1,\"error\":\"there is no good build yet\"}".to_owned());
+        let error = match &preview.subject {
+            Subject::Project => "there is no good build yet".to_owned(),
+            Subject::Stage(name) => format!("nothing is published to the stage `{name}` yet"),
+        };
+        return own(503, "application/json", json!({ "version": 1, "error": error }).to_string());
     };
     let address = query.get("url").map_or("/", String::as_str);
     let method = query.get("method").map_or("GET", String::as_str);
@@ -233,9 +232,8 @@ async fn respond(State(preview): State<Arc<Preview>>, ConnectInfo(peer): Connect
         _ => {}
     }
     let Some(served) = preview.served() else {
-        let page = "<!doctype html><html lang=en><meta charset=utf-8><title>Problems</title><script type=module src=/_qdn/live.js></script>\
-                    <p>The sources have problems; they are listed here and in the terminal.";
-        return own(500, "text/html; charset=utf-8", page.to_owned());
+        let (status, page) = preview.subject.nothing();
+        return own(status, "text/html; charset=utf-8", page);
     };
     if let Some(map) = served.source_map(request.uri().path()) {
         return own(200, "application/json", String::from_utf8_lossy(&map).into_owned());
@@ -250,27 +248,48 @@ async fn respond(State(preview): State<Arc<Preview>>, ConnectInfo(peer): Connect
         ip: peer.ip().to_string(),
     };
     let answer = served.answer(&asked).await;
-    send(answer, &served, asked.method == "HEAD")
+    send(answer, &served, &asked)
 }
 
 /// The answer on the wire: as it would come from CloudFront, but for the script that reloads pages.
-fn send(answer: Answer, served: &Served, head: bool) -> Response {
-    let is_html = answer.headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("text/html"));
+fn send(mut answer: Answer, served: &Served, asked: &Asked) -> Response {
+    let is_html = answer.header("content-type").is_some_and(|value| value.starts_with("text/html"));
     let mut body = answer.body.to_vec();
     if is_html && answer.status != 304 {
-        body = with_live_reload(&body, &served.release.manifest.release);
+        body = with_live_reload(&body, &served.manifest().release);
+    }
+    // The bytes of a page differ from the object's by one line, so its tag must too.
+    for (_, tag) in answer.headers.iter_mut().filter(|(name, _)| is_html && name == "etag") {
+        *tag = format!("W/{tag}");
+    }
+    if answer.status == 200 && answer.key.is_some() {
+        answer.headers.push(("accept-ranges".to_owned(), "bytes".to_owned()));
+        let range = asked.header("range").filter(|_| asked.method == "GET");
+        match part(range, asked.header("if-range"), answer.header("etag"), body.len()) {
+            Part::Whole => {}
+            Part::Some(range) => {
+                let said = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), body.len());
+                answer.headers.push(("content-range".to_owned(), said));
+                answer.status = 206;
+                body = body[range].to_vec();
+            }
+            Part::Beyond => {
+                answer.headers.push(("content-range".to_owned(), format!("bytes */{}", body.len())));
+                answer.status = 416;
+                body.clear();
+            }
+        }
     }
     let length = body.len();
-    let mut response = Response::new(if head { Body::empty() } else { Body::from(body) });
+    let mut response = Response::new(if asked.method == "HEAD" { Body::empty() } else { Body::from(body) });
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &answer.headers {
-        // The bytes of a page differ from the object's by one line, so its tag must too.
-        let value = if is_html && name == "etag" { format!("W/{value}") } else { value.clone() };
         if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(name.as_str()), HeaderValue::try_from(value)) {
             response.headers_mut().append(name, value);
         }
     }
-    if let Some(key) = answer.key.filter(|key| served.release.source_maps.contains_key(format!("{key}.map").as_str()))
+    let maps = served.built().map(|release| &release.source_maps);
+    if let Some(key) = answer.key.filter(|key| maps.is_some_and(|maps| maps.contains_key(format!("{key}.map").as_str())))
         && let Ok(value) = HeaderValue::try_from(format!("{}.map", crate::release::Key::new(&key).path()))
     {
         response.headers_mut().insert("sourcemap", value);

@@ -18,8 +18,8 @@ const TABLE: &[(&str, &[&str], &str)] = &[
     ("config", &["source", "release", "site", "edge", "deploy", "jobs"], "pure"),
     ("build", &["source", "release", "site", "edge", "deploy", "jobs", "config"], "pure"),
     ("disk", &["source", "release", "jobs"], "rim"),
-    ("preview", &["source", "release", "site", "edge", "jobs", "build", "disk"], "rim"),
-    ("cli", &["source", "release", "site", "edge", "jobs", "config", "build", "disk", "preview"], "rim"),
+    ("preview", &["source", "release", "site", "edge", "deploy", "jobs", "build", "disk"], "rim"),
+    ("cli", &["source", "release", "site", "edge", "deploy", "jobs", "config", "build", "disk", "preview"], "rim"),
 ];
 
 /// What only a rim may name: disk, environment, clock, network, threads that wait.

@@ -1,10 +1,15 @@
 //! Preview answers as the distribution would.
 
 use crate::project::Project;
+use qdn::deploy::invalidation::Item;
+use qdn::deploy::remote::directory::Directory;
+use qdn::deploy::remote::{Bucket, Content, Described, FunctionStage, Tested, When};
+use qdn::release::Manifest;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A running preview; ended when it goes out of scope.
@@ -17,7 +22,12 @@ struct Preview {
 }
 
 impl Preview {
-    fn start(mut command: Command) -> Self {
+    fn start(command: Command) -> Self {
+        Self::start_until(command, "built")
+    }
+
+    /// Starts it, and waits until it says a word.
+    fn start_until(mut command: Command, word: &str) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
@@ -27,8 +37,12 @@ impl Preview {
         let talk = BufReader::new(process.stderr.take().expect("stderr"));
         let dashboard = document["dashboard"].as_str().expect("a link").to_owned();
         let mut preview = Self { process, port, talk, dashboard };
-        preview.heard("built");
+        preview.heard(word);
         preview
+    }
+
+    fn of_stage(project: &Project, word: &str) -> Self {
+        Self::start_until(project.command(&["preview", "--stage", "local", "--port", "0", "--json"]), word)
     }
 
     fn of(project: &Project) -> Self {
@@ -321,4 +335,202 @@ fn ctrl_c_ends_it_at_once() {
     let status = preview.process.wait().expect("it ends");
     assert_eq!(status.code(), Some(130));
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[test]
+fn one_range_of_a_file_is_answered() {
+    let project = Project::new().file("site/static/film.mp4", "0123456789");
+    let preview = Preview::of(&project);
+    let ask = |method: &str, path: &str, headers: &str| {
+        preview.ask(&format!("{method} {path} HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\n{headers}\r\n"))
+    };
+    let whole = preview.get("/film.mp4");
+    assert_eq!((whole.status, whole.header("accept-ranges")), (200, "bytes"));
+    let part = ask("GET", "/film.mp4", "Range: bytes=2-4\r\n");
+    assert_eq!((part.status, part.header("content-range"), part.body.as_str()), (206, "bytes 2-4/10", "234"));
+    assert_eq!((part.header("content-length"), part.header("content-type")), ("3", "video/mp4"));
+    let beyond = ask("GET", "/film.mp4", "Range: bytes=10-\r\n");
+    assert_eq!((beyond.status, beyond.header("content-range"), beyond.body.as_str()), (416, "bytes */10", ""));
+    let tag = whole.header("etag");
+    assert_eq!(ask("GET", "/film.mp4", &format!("Range: bytes=-1\r\nIf-Range: {tag}\r\n")).body, "9");
+    assert_eq!(ask("GET", "/film.mp4", "Range: bytes=-1\r\nIf-Range: \"other\"\r\n").status, 200);
+    assert_eq!(ask("HEAD", "/film.mp4", "Range: bytes=-1\r\n").status, 200, "a range is of a GET");
+    assert_eq!(ask("GET", "/nope", "Range: bytes=-1\r\n").status, 404);
+}
+
+/// A stage of a project, written to as a publisher would.
+struct Stage {
+    directory: Directory,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Stage {
+    fn of(project: &Project) -> Self {
+        let directory = Directory::new(project.path().join(".qdn/stages/local"), Arc::new(|_, _, _| Tested::default()));
+        Self { directory, runtime: tokio::runtime::Runtime::new().expect("a runtime") }
+    }
+
+    fn put(&self, bucket: &str, key: &str, bytes: &[u8], content_type: &str, cache_control: &str) {
+        let bucket: Arc<dyn Bucket> = self.directory.bucket(bucket);
+        let sha256 = qdn::jobs::token::sha256_hex(bytes);
+        let described = Described { sha256: &sha256, size: bytes.len() as u64, content_type, cache_control };
+        self.runtime.block_on(async {
+            let when = bucket.stat(key).await.expect("asked").map_or(When::Missing, |stat| When::Is(stat.tag));
+            bucket.put(key, &Content::Bytes(bytes.into()), &described, &when).await.expect("written");
+        });
+    }
+
+    /// Builds the project and puts it on the stage, all but an invalidation.
+    fn publish(&self, project: &Project) -> Manifest {
+        project.qdn(&["build"]).ended(0);
+        let manifest = Manifest::parse(&project.read("dist/manifest.json")).expect("a manifest");
+        for (name, distribution) in &manifest.distributions {
+            for (key, entry) in &distribution.objects {
+                let bytes = std::fs::read(project.path().join("dist").join(name).join(key)).expect("a file");
+                self.put(name, key, &bytes, &entry.content_type, &entry.cache_control);
+            }
+        }
+        for (name, function) in &manifest.functions {
+            let (cdn, remote) = (self.directory.cdn(), format!("{name}-local"));
+            let code = project.read(&format!("dist/functions/{name}.js"));
+            self.runtime.block_on(async {
+                let known = cdn.function(&remote, FunctionStage::Development).await.expect("asked");
+                let tag = match known {
+                    Some(known) => cdn.update_function(&remote, &code, &function.runtime, &known.tag).await,
+                    None => cdn.create_function(&remote, &code, &function.runtime).await,
+                };
+                cdn.publish_function(&remote, &tag.expect("written")).await.expect("published");
+            });
+        }
+        self.live(&manifest);
+        manifest
+    }
+
+    /// Makes a release the one that is live.
+    fn live(&self, manifest: &Manifest) {
+        let release = &manifest.release;
+        self.put("control", &format!("releases/{release}.json"), manifest.to_json().as_bytes(), "application/json", "");
+        let head = serde_json::json!({ "version": 1, "seq": 7, "release": release }).to_string();
+        self.put("control", "stages/local/head.json", head.as_bytes(), "application/json", "");
+    }
+
+    fn invalidate(&self, reference: &str, item: &str) {
+        let item: Item = item.parse().expect("an item");
+        self.runtime.block_on(self.directory.cdn().invalidate("site", reference, &[item])).expect("done");
+    }
+}
+
+const FUNCTION: &str = "export function handler(event) {
+    const request = event.request;
+    if (request.uri === '/away') return { statusCode: 302, statusDescription: 'Found', headers: { location: { value: '/' } } };
+    if (request.uri.endsWith('/')) request.uri += 'index.html';
+    return request;
+}
+";
+
+#[test]
+fn a_stage_is_served_as_it_was_published_and_goes_stale_as_an_edge_does() {
+    let project = Project::new().file("site/404.md", "# Nothing here").file("functions/route.js", FUNCTION);
+    let stage = Stage::of(&project);
+    let mut preview = Preview::of_stage(&project, "nothing is published");
+    let empty = preview.get("/");
+    assert_eq!(empty.status, 503);
+    assert!(empty.body.contains("qdn publish local") && empty.body.contains("/_qdn/live.js"), "{}", empty.body);
+
+    let manifest = stage.publish(&project);
+    assert!(preview.heard("live").contains(&manifest.release));
+    let first = preview.get("/");
+    assert_eq!((first.status, first.header("x-cache")), (200, "miss from cloudfront"));
+    assert!(first.body.contains("Home") && first.body.contains(&format!("/_qdn/live.js?release={}", manifest.release)));
+    assert!(first.header("content-security-policy").contains("default-src 'none'"));
+    assert!(first.header("cache-control").contains("s-maxage=86400"));
+    let again = preview.get("/?utm=1");
+    assert_eq!(again.header("x-cache"), "hit from cloudfront");
+    assert!(again.header("age").parse::<u64>().is_ok());
+    let away = preview.get("/away");
+    assert_eq!((away.status, away.header("location")), (302, "/"));
+    let missing = preview.get("/new/");
+    assert_eq!((missing.status, missing.header("x-cache")), (404, "error from cloudfront"));
+    assert!(missing.body.contains("Nothing here"));
+    let tag = first.header("etag").replace("w/", "W/");
+    let known =
+        preview.ask(&format!("GET / HTTP/1.1\r\nHost: localhost:PORT\r\nIf-None-Match: {tag}\r\nConnection: close\r\n\r\n"));
+    assert_eq!(known.status, 304);
+
+    // The inspector tells of the function and of the cache.
+    let route: serde_json::Value = serde_json::from_str(&preview.get("/_qdn/route?url=/").body).expect("JSON");
+    assert_eq!(route["function"]["result"]["request"]["uri"], "/index.html");
+    assert_eq!(route["cache"]["from"], "Hit from cloudfront");
+    assert!(route["cache"]["age"].is_u64(), "{route}");
+    // The job API is there as ever.
+    assert_eq!(preview.get("/api/v1/jobs").status, 401);
+
+    // A release that nobody invalidates is not seen, but in its ledger; a mistake in the sources does not matter.
+    project.write("site/index.md", "# Changed");
+    project.write("site/new.md", "# New");
+    project.write("functions/route.js", FUNCTION.replace("302", "307").replace("'Found'", "'Temporary Redirect'"));
+    let manifest = stage.publish(&project);
+    project.write("site/index.md", "---\ntitel: x\n---\n# Wrong");
+    assert!(preview.heard("live").contains(&manifest.release));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while preview.get("/away").status != 307 {
+        assert!(Instant::now() < deadline, "the function that is LIVE is loaded when it changes");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let stale = preview.get("/");
+    assert!(stale.body.contains("Home") && stale.header("x-cache") == "hit from cloudfront", "{}", stale.body);
+    stage.invalidate("one", "/index.html");
+    let fresh = preview.get("/");
+    assert!(fresh.body.contains("Changed") && fresh.header("x-cache") == "miss from cloudfront", "{}", fresh.body);
+    stage.invalidate("two", "/new/*");
+    assert_eq!(preview.get("/new/").status, 200);
+}
+
+#[test]
+fn every_distribution_of_a_stage_is_behind_one_address() {
+    let project = Project::new().file("site/dashboard.md", "# Board").file("site/404.md", "# Nothing here");
+    let stage = Stage::of(&project);
+    project.qdn(&["build"]).ended(0);
+    let mut manifest = Manifest::parse(&project.read("dist/manifest.json")).expect("a manifest");
+    let site = manifest.distributions.get_mut("site").expect("there is one");
+    let board = site.objects.remove("dashboard/index.html").expect("there is one");
+    let mut dashboard = site.clone();
+    dashboard.objects = [("dashboard/index.html".to_owned(), board)].into();
+    dashboard.headers.all.insert("x-from".to_owned(), "dashboard".to_owned());
+    manifest.distributions.insert("dashboard".to_owned(), dashboard);
+    for (name, distribution) in &manifest.distributions {
+        for (key, entry) in &distribution.objects {
+            let bytes = std::fs::read(project.path().join("dist/site").join(key)).expect("a file");
+            stage.put(name, key, &bytes, &entry.content_type, &entry.cache_control);
+        }
+    }
+    stage.live(&manifest);
+    let preview = Preview::of_stage(&project, "live");
+    let board = preview.get("/dashboard/");
+    assert_eq!((board.status, board.header("x-from")), (200, "dashboard"));
+    assert!(board.body.contains("Board"));
+    let home = preview.get("/");
+    assert!(home.status == 200 && home.body.contains("Home") && !home.head.contains("x-from"));
+    let missing = preview.get("/nope/");
+    assert!(missing.status == 404 && missing.body.contains("Nothing here"));
+    // What no manifest names any longer may still be at the edge.
+    manifest.distributions.get_mut("dashboard").expect("there is one").objects.clear();
+    manifest.release = "0123456789abcdef".to_owned();
+    stage.live(&manifest);
+    std::thread::sleep(Duration::from_millis(1_500));
+    let removed = preview.get("/dashboard/");
+    assert_eq!((removed.status, removed.header("x-cache")), (200, "hit from cloudfront"));
+}
+
+#[test]
+fn a_stage_that_cannot_be_read_goes_on_as_it_was() {
+    let project = Project::new();
+    let stage = Stage::of(&project);
+    stage.publish(&project);
+    let mut preview = Preview::of_stage(&project, "live");
+    stage.put("control", "stages/local/head.json", b"{", "application/json", "");
+    preview.heard("cannot be read");
+    assert_eq!(preview.get("/").status, 200);
+    let wrong = project.qdn(&["preview", "--stage", "../x"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("no name of a stage"), "{}", wrong.stderr);
 }

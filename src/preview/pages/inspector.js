@@ -26,7 +26,7 @@ async function inspect() {
     status.textContent = found.error;
     return;
   }
-  const { function: run, answer } = found;
+  const { function: run, answer, cache } = found;
   status.textContent = `${answer.status} for ${found.request.path}`;
   rows(part("function"), run
     ? [
@@ -40,6 +40,7 @@ async function inspect() {
     ["Status", String(answer.status)],
     ["Object", answer.object ?? "none"],
     ["Bytes", String(answer.bytes)],
+    ...(cache ? [["Edge cache", cache.age === null ? cache.from : `${cache.from}, ${cache.age} s old`]] : []),
   ]);
   part("headers").replaceChildren(
     ...answer.headers.map(([name, value]) => {

@@ -4,7 +4,7 @@
 const release = new URL(import.meta.url).searchParams.get("release");
 let overlay;
 
-function show(text) {
+function show({ text, title: heading, note: below }) {
   hide();
   overlay = document.createElement("div");
   const root = overlay.attachShadow({ mode: "open" });
@@ -22,11 +22,11 @@ function show(text) {
   root.adoptedStyleSheets = [sheet];
   const main = document.createElement("main");
   main.setAttribute("role", "alertdialog");
-  main.setAttribute("aria-label", "The sources have problems");
+  main.setAttribute("aria-label", heading);
   const close = Object.assign(document.createElement("button"), { textContent: "Hide", onclick: hide });
-  const title = Object.assign(document.createElement("h1"), { textContent: "The sources have problems" });
+  const title = Object.assign(document.createElement("h1"), { textContent: heading });
   const frame = Object.assign(document.createElement("pre"), { textContent: text });
-  const note = Object.assign(document.createElement("p"), { textContent: "Below this is the last good build. Save a file to build again." });
+  const note = Object.assign(document.createElement("p"), { textContent: below });
   main.append(close, title, frame, note);
   root.append(main);
   document.documentElement.append(overlay);
@@ -50,21 +50,17 @@ function swap(sheets) {
   }
 }
 
-let opened = false;
 const events = new EventSource("/_qdn/events");
 events.onmessage = ({ data }) => {
   const message = JSON.parse(data);
   switch (message.kind) {
     case "hello":
-      // After a restart, or for a page that lay in the back-forward cache, this release may be old.
-      if (release && message.release && (opened || message.release !== release)) {
-        if (message.release !== release) return location.reload();
-      }
-      opened = true;
+      // After a restart, for a page that lay in the back-forward cache, or one that had nothing to show, there may be another release.
+      if (message.release && message.release !== release) return location.reload();
       if (message.problems) show(message.problems);
       break;
     case "problems":
-      show(message.text);
+      show(message);
       break;
     case "solved":
       hide();

@@ -186,8 +186,10 @@ impl Edge {
     }
 
     pub(super) fn invalidate(&self, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {
-        if reference.is_empty() || items.is_empty() {
-            return Err(Failure::new(Kind::Refused, "InvalidArgument: an invalidation has a reference and at least one path"));
+        let is_path = |item: &Item| item.to_string().starts_with('/');
+        if reference.is_empty() || items.is_empty() || !items.iter().all(is_path) {
+            let message = "InvalidArgument: an invalidation has a reference and at least one path, and each begins with `/`";
+            return Err(Failure::new(Kind::Refused, message));
         }
         let _turn = turn(&self.books)?;
         let mut all = self.known()?;

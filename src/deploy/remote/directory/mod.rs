@@ -40,7 +40,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-/// The bucket of a stage's books by convention; what lies below `stages/` in it is written durably.
+/// The bucket of a stage's books by convention. All of it but `blobs/` is written durably.
 pub const CONTROL: &str = "control";
 
 /// The folder of what is no object, below the root.

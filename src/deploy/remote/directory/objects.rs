@@ -276,8 +276,9 @@ impl Turn<'_> {
             (Some(_), When::Missing) => return Err(conflict(&file, "is there already")),
             (Some(_), When::Is(_)) => return Err(conflict(&file, "was written by somebody else")),
         }
-        // What begins a stage's story must be there after a power failure; ten thousand pages need not wait for that.
-        let is_durable = objects.is_control && key.starts_with("stages/");
+        // The ledger, and the manifests that it names, must be there after a power failure; ten thousand pages need
+        // not wait for that, nor their copies among the blobs.
+        let is_durable = objects.is_control && !key.starts_with("blobs/");
         let next = self.next();
         let modified = send(content, &next, what, is_durable)?;
         objects.step()?;
@@ -299,9 +300,8 @@ impl Turn<'_> {
         objects.step()?;
         self.enter(key).map_err(lost)?;
         if is_durable {
-            for path in [&file, &objects.book(key)] {
-                flush(path).map_err(lost)?;
-            }
+            flush(&file, &objects.files).map_err(lost)?;
+            flush(&objects.book(key), &objects.books).map_err(lost)?;
         }
         Ok(record.tag())
     }
@@ -430,14 +430,13 @@ fn save(path: &Path, bytes: &[u8], is_durable: bool) -> std::io::Result<()> {
     if is_durable { file.sync_all() } else { Ok(()) }
 }
 
-/// Waits until a file's name is on the disk. Elsewhere than on Unix a folder cannot be opened for that.
-fn flush(path: &Path) -> Result<(), Failure> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| refused(folder, &error))
-        }
-        _ => Ok(()),
+/// Waits until a file's name is on the disk, and those of its folders, which may be new. Elsewhere than on Unix a
+/// folder cannot be opened for that.
+fn flush(path: &Path, top: &Path) -> Result<(), Failure> {
+    for folder in path.ancestors().skip(1).take_while(|folder| cfg!(unix) && folder.starts_with(top)) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| refused(folder, &error))?;
     }
+    Ok(())
 }
 
 /// Removes the folders that a removal left empty. One that is not empty stays, which is all that can go wrong.

@@ -3,6 +3,7 @@ use super::objects::Description;
 use super::*;
 use crate::deploy::invalidation::Item;
 use crate::release::Digest;
+use std::io::{BufRead as _, BufReader};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::thread;
 use tempfile::TempDir;
@@ -389,6 +390,7 @@ fn an_invalidation_is_made_once_and_its_quotas_hold() {
         assert_eq!(cdn.invalidate("site", "one", &[path("/b"), path("/a")]).await, Ok(first.clone()));
         assert_eq!(kind(cdn.invalidate("site", "one", &[path("/a")]).await), Kind::Refused);
         assert_eq!(kind(cdn.invalidate("site", "none", &[]).await), Kind::Refused);
+        assert_eq!(kind(cdn.invalidate("site", "none", &[path("a")]).await), Kind::Refused);
         assert_eq!(kind(cdn.invalidation("site", "unknown").await), Kind::Refused);
         assert_eq!(cdn.running("site").await.map(|running| (running.paths, running.wildcards)), Ok((2, 0)));
         let many: Vec<Item> = (0..2_999).map(|at| path(&format!("/{at}"))).collect();
@@ -420,6 +422,63 @@ fn an_invalidation_that_was_killed_is_finished_by_whoever_asks_again() {
     assert_eq!(asked(&directory, "/a.html").1, "old");
     edge.invalidate("one", &[path("/a.html")]).expect("finished");
     assert_eq!(asked(&directory, "/a.html").1, "new");
+}
+
+const VICTIM: &str = "QDN_TEST_VICTIM";
+
+/// What the next test runs and kills.
+#[test]
+#[ignore = "the next one runs it"]
+fn a_writer_to_be_killed() {
+    let Ok(root) = std::env::var(VICTIM) else { return };
+    let objects = directory(Path::new(&root)).objects("site");
+    println!("{VICTIM}");
+    // It ends, should nobody kill it.
+    for round in 0..50_000 {
+        let key = format!("{}/index.html", round % 7);
+        if round % 11 == 0 {
+            if let Some(known) = objects.stat(&key).expect("a stat") {
+                objects.turn().expect("a turn").remove(&key, &known.tag()).expect("removed");
+            }
+        } else {
+            // Every other time the headers alone are new.
+            set(&objects, &key, &(round / 14).to_string().repeat(3_000), &format!("{round} {}", round / 14));
+        }
+    }
+}
+
+#[test]
+fn processes_killed_at_any_instant_leave_whole_objects_and_free_locks() {
+    let folder = TempDir::new().expect("a folder");
+    let objects = directory(folder.path()).objects("site");
+    let name = "deploy::remote::directory::tests::a_writer_to_be_killed";
+    let mut seen = 0;
+    for round in 0..25 {
+        let mut victim = std::process::Command::new(std::env::current_exe().expect("a program"))
+            .args(["--exact", name, "--ignored", "--nocapture"])
+            .env(VICTIM, folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut said = BufReader::new(victim.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        while !line.contains(VICTIM) {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("text") > 0, "it ended");
+        }
+        sleep(Duration::from_micros(1_000 + round * 370));
+        victim.kill().expect("it runs until then");
+        victim.wait().expect("it ends");
+        for key in (0..7).map(|at| format!("{at}/index.html")) {
+            if let Some((text, headers)) = text(&objects, &key) {
+                let (_, of) = headers.split_once(' ').expect("two numbers");
+                assert_eq!(text, of.repeat(3_000), "{key}: {headers}");
+                seen += 1;
+            }
+        }
+        assert!(objects.list("").expect("listed").len() <= 7);
+    }
+    assert!(seen > 0, "some of them had written");
 }
 
 /// Run with `--ignored --nocapture` for the figure, in a release build for the one that counts.

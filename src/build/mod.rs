@@ -15,6 +15,7 @@ pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, 
 pub use proofs::{Proofs, Tester, agree, proofs, tester};
 
 use crate::config::{self, Config};
+pub use crate::edge::Runtime;
 use crate::jobs::Terms;
 use crate::release::{self, Cache, Release, headers::Policy};
 use crate::site;

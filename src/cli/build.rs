@@ -34,7 +34,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn run(root: &Path) -> (Sources, Outcome) {
+pub(super) fn run(root: &Path) -> (Sources, Outcome) {
     // This thread would wait for the others; so it works instead of one of them.
     let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
     let (sources, problems) = disk::read(root);

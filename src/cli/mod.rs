@@ -2,6 +2,7 @@
 
 mod args;
 mod build;
+mod deploy;
 mod function;
 mod jobs;
 mod log;
@@ -41,11 +42,18 @@ pub fn run() -> ExitCode {
         Command::Check => build::check(&args.global, &mut ui),
         Command::Preview(command) => preview::preview(&args.global, &command, &mut ui),
         Command::Function(command) => function::function(&args.global, &command.command, &mut ui),
+        Command::Plan(command) => deploy::plan(&args.global, &command, &mut ui),
+        Command::Publish(command) => deploy::publish(&args.global, &command, &mut ui),
+        Command::Promote(command) => deploy::promote(&args.global, &command, &mut ui),
+        Command::Rollback(command) => deploy::rollback(&args.global, &command, &mut ui),
+        Command::Status(command) => deploy::status(&args.global, &command, &mut ui),
+        Command::Releases(command) => deploy::releases(&args.global, &command, &mut ui),
+        Command::Audit(command) => deploy::audit(&args.global, &command, &mut ui),
+        Command::Gc(command) => deploy::gc(&args.global, &command, &mut ui),
         Command::Jobs(command) => jobs::jobs(&args.global, &command, &mut ui),
         Command::Staff(command) => staff::staff(&args.global, &command, &mut ui),
         Command::Completions { shell } => Ok(completions(shell)),
         Command::Man => man(),
-        _ => Err("soon".to_owned()),
     };
     match code {
         Ok(code) => ExitCode::from(code),

@@ -194,7 +194,7 @@ fn stage_reporter(ui: Ui, stage: String) -> impl Fn(Result<Option<&str>, &str>) 
 }
 
 /// Done when someone wants this to end.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -224,7 +224,10 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version(version) => {
-                write!(f, "it has version {version}, and this qdn reads version {VERSION}: use the qdn that wrote it, or a newer one")
+                write!(
+                    f,
+                    "it has version {version}, and this qdn reads version {VERSION}: use the qdn that wrote it, or a newer one"
+                )
             }
             Self::Form(reason) => f.write_str(reason),
         }
@@ -305,7 +308,8 @@ impl Head {
         let mut next = self.next(signature);
         let Some(applying) = next.applying.take() else { return next };
         let Signature { at, by, .. } = signature.clone();
-        let past = Past { seq: next.seq, kind: applying.kind, release: applying.to.clone(), commit: applying.commit.clone(), at, by };
+        let past =
+            Past { seq: next.seq, kind: applying.kind, release: applying.to.clone(), commit: applying.commit.clone(), at, by };
         next.past.insert(0, past);
         next.past.truncate(PAST);
         next.release = Some(applying.to);
@@ -399,7 +403,10 @@ impl Head {
             found.dedup();
             return match found.as_slice() {
                 [one] => Ok(Some((*one).clone())),
-                [] => Err(format!("the stage `{0}` has served no release `{wanted}`\nhint: `qdn releases {0}` lists them", self.stage)),
+                [] => Err(format!(
+                    "the stage `{0}` has served no release `{wanted}`\nhint: `qdn releases {0}` lists them",
+                    self.stage
+                )),
                 several => {
                     let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
                     Err(format!("several releases begin with `{wanted}`: {}", names.join(", ")))
@@ -410,7 +417,13 @@ impl Head {
             if applying.kind == Kind::Rollback {
                 return Ok(Some(applying.to.clone()));
             }
-            let nothing = || format!("nothing was served on `{0}` before the {1} that was interrupted: `qdn {1} {0}` goes on with it", self.stage, applying.kind.name());
+            let nothing = || {
+                format!(
+                    "nothing was served on `{0}` before the {1} that was interrupted: `qdn {1} {0}` goes on with it",
+                    self.stage,
+                    applying.kind.name()
+                )
+            };
             return self.release.clone().map(Some).ok_or_else(nothing);
         }
         match self.past.first() {

@@ -2,11 +2,13 @@
 
 mod cache;
 mod documents;
+mod stored;
 mod watch;
 mod write;
 
 pub use cache::ImageCache;
 pub use documents::Folder;
+pub use stored::{Stored, stored};
 pub use watch::{Watch, watch};
 pub use write::{Written, write};
 

@@ -100,8 +100,12 @@ fn purges(distribution: &str, purge: &invalidation::Plan, verbose: bool, ui: &mu
     }
     if let Some(concession) = purge.concession {
         ui.data(&match concession {
-            invalidation::Concession::Collateral => "  more is purged than `collateral` allows: the quotas leave no other way".to_owned(),
-            invalidation::Concession::Reserve => "  the wildcards left for people are used: the quotas leave no other way".to_owned(),
+            invalidation::Concession::Collateral => {
+                "  more is purged than `collateral` allows: the quotas leave no other way".to_owned()
+            }
+            invalidation::Concession::Reserve => {
+                "  the wildcards left for people are used: the quotas leave no other way".to_owned()
+            }
         });
     }
     let ways: Vec<String> = purge
@@ -113,9 +117,14 @@ fn purges(distribution: &str, purge: &invalidation::Plan, verbose: bool, ui: &mu
                 Way::Everything => "everything (/*)",
                 Way::Tags => "by cache tags",
             };
-            let also = if other.collateral.objects == 0 { String::new() } else { format!(", purging {} more", other.collateral.objects) };
+            let also =
+                if other.collateral.objects == 0 { String::new() } else { format!(", purging {} more", other.collateral.objects) };
             let fits = if other.fits { "" } else { ", beyond the quota" };
-            format!("{name} {} for {}{also}{fits}", plural(usize::try_from(other.items).unwrap_or(usize::MAX), "path"), money(other.cents))
+            format!(
+                "{name} {} for {}{also}{fits}",
+                plural(usize::try_from(other.items).unwrap_or(usize::MAX), "path"),
+                money(other.cents)
+            )
         })
         .collect();
     if !ways.is_empty() {
@@ -228,7 +237,10 @@ pub(super) fn releases(head: &Head, ui: &mut Ui) {
 /// What an audit found.
 pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
     if let Some(to) = &audit.unfinished {
-        ui.data(&format!("an apply to the release {to} was interrupted and is not finished: run the command again, or `qdn rollback {}`", audit.stage));
+        ui.data(&format!(
+            "an apply to the release {to} was interrupted and is not finished: run the command again, or `qdn rollback {}`",
+            audit.stage
+        ));
     }
     for finding in &audit.findings {
         let place = finding.distribution.as_ref().map_or_else(|| finding.key.clone(), |name| format!("{name}/{}", finding.key));
@@ -243,7 +255,11 @@ pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
         };
         ui.data(&format!("{place} {what}"));
     }
-    let verdict = if audit.findings.is_empty() { ui.paint("as it should be", AnsiColor::Green) } else { plural(audit.findings.len(), "finding") };
+    let verdict = if audit.findings.is_empty() {
+        ui.paint("as it should be", AnsiColor::Green)
+    } else {
+        plural(audit.findings.len(), "finding")
+    };
     ui.say(&format!(
         "audited {}, release {}: {} and {} of the edge: {verdict}",
         audit.stage,

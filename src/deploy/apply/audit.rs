@@ -2,7 +2,7 @@
 
 use super::books::{Books, Known};
 use super::live::as_stored;
-use super::{Context, Stopped};
+use super::{Context, Stopped, supply};
 use crate::deploy::ledger::{self, Head};
 use crate::deploy::remote::{Failure, FunctionStage, Stage};
 use crate::release::{Class, Digest, Key, Manifest, ObjectEntry};
@@ -66,6 +66,43 @@ pub struct Audit {
     pub findings: Vec<Finding>,
 }
 
+impl Audit {
+    /// Whether the stage serves what it should, and could be brought back to it. What no release knows is no fault of it.
+    pub fn is_whole(&self) -> bool {
+        self.unfinished.is_none() && self.findings.iter().all(|finding| finding.wrong == Wrong::Unknown)
+    }
+
+    /// The keys of which the edge holds something else, by distribution.
+    pub fn stale(&self) -> BTreeMap<String, Vec<String>> {
+        let mut stale: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for finding in self.findings.iter().filter(|finding| finding.wrong == Wrong::Stale) {
+            stale.entry(finding.distribution.clone().unwrap_or_default()).or_default().push(finding.key.clone());
+        }
+        stale
+    }
+}
+
+/// Copies bodies that are gone from the pages that are served, where those are what they should be.
+///
+/// # Errors
+/// Where the books cannot be read or written.
+pub async fn restore_bodies(stage: &Stage, context: &Context) -> Result<(), Stopped> {
+    let books = Books::new(stage, context);
+    let head = books.head().await?.head;
+    let Some(release) = head.release else { return Ok(()) };
+    let manifest = books.manifest(&release).await?;
+    let gone: BTreeSet<String> = bodies(&manifest, stage, context).await?.into_iter().map(|finding| finding.key).collect();
+    for (name, distribution) in &manifest.distributions {
+        let Some(target) = stage.distributions.get(name) else { continue };
+        for (key, entry) in &distribution.objects {
+            if entry.class == Class::Page && gone.contains(&ledger::blob(&entry.sha256)) {
+                supply::keep(target.bucket.as_ref(), key, entry, stage, context).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Compares everything.
 ///
 /// # Errors
@@ -74,7 +111,10 @@ pub async fn audit(stage: &Stage, context: &Context) -> Result<Audit, Stopped> {
     let books = Books::new(stage, context);
     let head = books.idle_head().await?.head;
     let Some(release) = head.release.clone() else {
-        return Err(Stopped::Refused(vec![format!("nothing was published to the stage `{}` yet, so there is nothing to compare", stage.name)]));
+        return Err(Stopped::Refused(vec![format!(
+            "nothing was published to the stage `{}` yet, so there is nothing to compare",
+            stage.name
+        )]));
     };
     let manifest = books.manifest(&release).await?;
     let unfinished = head.applying.as_ref().map(|applying| applying.to.clone());
@@ -173,8 +213,10 @@ async fn bodies(manifest: &Manifest, stage: &Stage, context: &Context) -> Result
     let listed = context.pace.run(|| stage.control.list("blobs/")).await?;
     let there: BTreeSet<&str> = listed.iter().filter_map(|one| one.key.strip_prefix("blobs/")).collect();
     let pages = manifest.distributions.values().flat_map(|one| one.objects.values()).filter(|entry| entry.class == Class::Page);
-    let wanted: BTreeSet<&str> =
-        pages.map(|entry| entry.sha256.as_str()).chain(manifest.functions.values().map(|function| function.sha256.as_str())).collect();
+    let wanted: BTreeSet<&str> = pages
+        .map(|entry| entry.sha256.as_str())
+        .chain(manifest.functions.values().map(|function| function.sha256.as_str()))
+        .collect();
     Ok(wanted.difference(&there).map(|sha256| finding(None, &ledger::blob(sha256), Wrong::Body, None)).collect())
 }
 

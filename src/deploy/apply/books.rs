@@ -142,12 +142,8 @@ impl<'a> Books<'a> {
 
     async fn write(&self, key: &str, bytes: &[u8], when: &When) -> Result<Tag, Failure> {
         let sha256 = Digest::of(bytes).hex();
-        let described = Described {
-            sha256: &sha256,
-            size: bytes.len() as u64,
-            content_type: "application/json",
-            cache_control: "no-store",
-        };
+        let described =
+            Described { sha256: &sha256, size: bytes.len() as u64, content_type: "application/json", cache_control: "no-store" };
         let content = Content::Bytes(bytes.into());
         self.context.pace.run(|| self.control().put(key, &content, &described, when)).await
     }
@@ -195,7 +191,10 @@ impl<'a> Books<'a> {
     pub(super) async fn tags(&self, sequence: u64, release: &str) -> Result<Tags, Stopped> {
         let Some(found) = self.read(&ledger::tags(&self.stage.name, sequence)).await? else { return Ok(Tags::new()) };
         let document: Option<TagsDocument> = serde_json::from_slice(&found.bytes).ok();
-        Ok(document.filter(|document| document.version == 1 && document.release == release).map(|document| document.tags).unwrap_or_default())
+        Ok(document
+            .filter(|document| document.version == 1 && document.release == release)
+            .map(|document| document.tags)
+            .unwrap_or_default())
     }
 
     pub(super) async fn write_tags(&self, sequence: u64, release: &str, tags: Tags) -> Result<(), Stopped> {
@@ -249,9 +248,10 @@ impl<'a> Hold<'a> {
     pub(super) async fn is_ours(&self) -> Result<(), Stopped> {
         let sequence = self.known.lock().await.head.sequence;
         let now = self.books.head().await?.head;
-        let ours = now.applying.as_ref().is_some_and(|applying| {
-            applying.sequence == sequence && applying.holder.as_ref() == Some(&self.books.context.holder)
-        });
+        let ours = now
+            .applying
+            .as_ref()
+            .is_some_and(|applying| applying.sequence == sequence && applying.holder.as_ref() == Some(&self.books.context.holder));
         if ours { Ok(()) } else { Err(Stopped::Superseded { seq: now.seq, by: now.by, release: now.release }) }
     }
 }

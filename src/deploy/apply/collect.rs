@@ -129,7 +129,10 @@ async fn remove(
     let mut manifests: BTreeMap<String, Manifest> = BTreeMap::new();
     for listed in all {
         let Some(id) = id(listed) else {
-            return Err(Stopped::Failed(format!("{} is no release: nothing is removed while that is unclear", stage.control.locate(&listed.key))));
+            return Err(Stopped::Failed(format!(
+                "{} is no release: nothing is removed while that is unclear",
+                stage.control.locate(&listed.key)
+            )));
         };
         manifests.insert(id.clone(), books.manifest(&id).await?);
     }
@@ -140,8 +143,7 @@ async fn remove(
     }
     let mut collected = Collected { kept: kept.iter().cloned().collect(), ..Collected::default() };
     // A release that is young may be that of a publish that is only about to begin.
-    let gone: Vec<&Listed> =
-        all.iter().filter(is_old).filter(|listed| id(listed).is_some_and(|id| !kept.contains(&id))).collect();
+    let gone: Vec<&Listed> = all.iter().filter(is_old).filter(|listed| id(listed).is_some_and(|id| !kept.contains(&id))).collect();
     let gone_ids: BTreeSet<String> = gone.iter().filter_map(|listed| id(listed)).collect();
     let stays: Vec<&Manifest> = manifests.iter().filter(|(id, _)| !gone_ids.contains(*id)).map(|(_, manifest)| manifest).collect();
 

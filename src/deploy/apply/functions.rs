@@ -27,7 +27,11 @@ pub(super) struct Outcome {
 }
 
 /// Makes the functions of a plan live. All are proven before the first is published.
-pub(super) async fn make_live(prepared: &Prepared, wish: &Wish<'_>, books: &Books<'_>) -> Result<BTreeMap<String, Outcome>, Stopped> {
+pub(super) async fn make_live(
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    books: &Books<'_>,
+) -> Result<BTreeMap<String, Outcome>, Stopped> {
     let changed: Vec<&str> =
         prepared.plan.steps.iter().filter(|step| step.phase == Phase::Functions).map(|step| step.key.as_str()).collect();
     let mut ready = Vec::new();
@@ -59,7 +63,13 @@ struct Proven {
     live: Option<RemoteFunction>,
 }
 
-async fn prove(name: &str, entry: &FunctionEntry, prepared: &Prepared, wish: &Wish<'_>, books: &Books<'_>) -> Result<Proven, Stopped> {
+async fn prove(
+    name: &str,
+    entry: &FunctionEntry,
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    books: &Books<'_>,
+) -> Result<Proven, Stopped> {
     let Books { stage, context } = *books;
     let remote = stage.function_name(name);
     let code = supply::code(name, &entry.sha256, wish, stage, context).await?;
@@ -176,8 +186,11 @@ async fn publish(entry: &FunctionEntry, proven: Proven, books: &Books<'_>) -> Re
     let Proven { remote, code, mut tag, cases, live } = proven;
     let is_ours = |function: &RemoteFunction| function.code == code.as_bytes() && function.runtime == entry.runtime;
     let before = live.as_ref().map(|live| Digest::of(&live.code).hex()).filter(|before| *before != entry.sha256);
-    let outcome =
-        |published| Outcome { live: LiveFunction { name: remote.clone(), sha256: entry.sha256.clone(), before: before.clone() }, published, proven: cases };
+    let outcome = |published| Outcome {
+        live: LiveFunction { name: remote.clone(), sha256: entry.sha256.clone(), before: before.clone() },
+        published,
+        proven: cases,
+    };
     if live.as_ref().is_some_and(is_ours) {
         return Ok(outcome(false));
     }

@@ -1,12 +1,13 @@
 //! What a stage serves: from its books alone, but for the pages that an interrupted publish may have changed.
 
 use super::books::{Books, Known};
-use super::{Context, Stopped};
+use super::{Context, Stopped, purge, supply};
 use crate::deploy::invalidation::Item;
 use crate::deploy::ledger::{Head, Tags};
-use crate::deploy::remote::{Failure, Stage, Stat};
-use crate::release::{Class, Manifest, ObjectEntry};
+use crate::deploy::remote::{Failure, FunctionStage, Stage, Stat};
+use crate::release::{Class, Digest, Manifest, ObjectEntry};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a stage serves now.
 #[derive(Clone, Debug)]
@@ -54,6 +55,29 @@ pub async fn state(stage: &Stage, context: &Context) -> Result<Option<Head>, Sto
 /// Where it is gone, or not as it was written.
 pub async fn manifest(stage: &Stage, id: &str, context: &Context) -> Result<Manifest, Stopped> {
     Books::new(stage, context).manifest(id).await
+}
+
+/// The code of a release's functions, by name.
+///
+/// # Errors
+/// Where a body is gone or damaged.
+pub async fn functions(stage: &Stage, manifest: &Manifest, context: &Context) -> Result<BTreeMap<String, Arc<str>>, Stopped> {
+    let mut functions = BTreeMap::new();
+    for (name, entry) in &manifest.functions {
+        let code = supply::kept(name, &entry.sha256, stage, context).await?;
+        functions.insert(name.clone(), code.into());
+    }
+    Ok(functions)
+}
+
+/// The state of a stage, after the edge was asked about what is under way.
+///
+/// # Errors
+/// Where it cannot be read.
+pub async fn refresh(stage: &Stage, context: &Context) -> Result<Head, Stopped> {
+    let books = Books::new(stage, context);
+    let known = books.head().await?;
+    purge::confirm(&books, known).await
 }
 
 /// Reads what a stage serves. One request where it already serves the wanted release; else three.
@@ -151,7 +175,8 @@ async fn examine(stage: &Stage, context: &Context, books: &Books<'_>, live: &mut
             distribution.objects.remove(&key);
             continue;
         };
-        let known = candidates.iter().filter_map(|one| entry(one, &name, &key)).find(|one| stat.sha256.as_ref() == Some(&one.sha256));
+        let known =
+            candidates.iter().filter_map(|one| entry(one, &name, &key)).find(|one| stat.sha256.as_ref() == Some(&one.sha256));
         if known.is_none() {
             live.foreign.entry(name.clone()).or_default().insert(key.clone());
         }
@@ -160,6 +185,17 @@ async fn examine(stage: &Stage, context: &Context, books: &Books<'_>, live: &mut
     }
     // Which function is live is asked of CloudFront; here it is enough that nobody knows.
     manifest.functions.retain(|name, function| candidates.iter().all(|one| one.functions.get(name) == Some(&*function)));
+    if look == Look::Objects {
+        let names: Vec<String> = manifest.functions.keys().cloned().collect();
+        for name in names {
+            let remote = stage.function_name(&name);
+            let there = context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Live)).await?;
+            let sha256 = there.map(|there| Digest::of(&there.code).hex());
+            if manifest.functions.get(&name).map(|function| &function.sha256) != sha256.as_ref() {
+                manifest.functions.remove(&name);
+            }
+        }
+    }
     live.manifest = Some(manifest);
     Ok(())
 }

@@ -25,9 +25,9 @@ mod purge;
 mod receipt;
 mod supply;
 
-pub use audit::{Audit, Finding, Wrong, audit, restore};
+pub use audit::{Audit, Finding, Wrong, audit, restore, restore_bodies};
 pub use collect::{Collected, Keep, collect};
-pub use live::{Live, Look, manifest, read, state};
+pub use live::{Live, Look, functions, manifest, read, refresh, state};
 pub use pace::Pace;
 pub use receipt::{FunctionDone, Purged, Receipt, Verified};
 pub use supply::Supply;
@@ -168,6 +168,8 @@ pub struct Wish<'a> {
     pub policy: Policy,
     /// The quotas and limits of invalidations.
     pub terms: Terms,
+    /// Keys, by distribution, whose addresses are purged although they do not change.
+    pub stale: BTreeMap<String, Vec<String>>,
     /// Under which addresses the edge may hold a key: of keys of a distribution, by the release's function and by
     /// the one that is live.
     pub addresses: &'a (dyn Fn(&str, &[String]) -> Vec<Change> + Send + Sync),
@@ -190,6 +192,7 @@ impl Prepared {
     /// Whether the stage serves the release already and owes nothing to anybody.
     pub fn is_done(&self) -> bool {
         self.plan.is_empty()
+            && self.purges.is_empty()
             && self.live.head().applying.is_none()
             && self.live.head().owed.is_empty()
             && self.live.head().release.as_deref() == Some(self.plan.release.as_str())
@@ -206,7 +209,13 @@ const REPLANS: u32 = 50;
 ///
 /// # Errors
 /// Why it stopped. What was begun is on record.
-pub async fn bring(wish: &Wish<'_>, look: Look, saved: Option<&Value>, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
+pub async fn bring(
+    wish: &Wish<'_>,
+    look: Look,
+    saved: Option<&Value>,
+    stage: &Stage,
+    context: &Context,
+) -> Result<Receipt, Stopped> {
     let mut replans = 0;
     loop {
         let live = read(stage, context, Some(&wish.manifest.release), look).await?;
@@ -259,11 +268,13 @@ pub fn prepare(wish: &Wish<'_>, live: Live) -> Result<Prepared, Stopped> {
             }
             let pending = live.pending.get(name).map(Vec::as_slice).unwrap_or_default();
             let is_changed = |step: &&Step| step.distribution.as_ref() == Some(name);
-            if pending.is_empty() && !plan::changed(&plan).iter().any(is_changed) {
+            let stale = wish.stale.get(name).map(Vec::as_slice).unwrap_or_default();
+            if pending.is_empty() && stale.is_empty() && !plan::changed(&plan).iter().any(is_changed) {
                 continue;
             }
-            let edge = plan::edge(&plan, name, wish.manifest, known, wish.addresses);
-            let purge = invalidation::merge(pending, &edge, &wish.terms).map_err(|refusal| Stopped::Refused(vec![refusal.to_string()]))?;
+            let edge = plan::edge(&plan, name, stale, wish.manifest, known, wish.addresses);
+            let purge =
+                invalidation::merge(pending, &edge, &wish.terms).map_err(|refusal| Stopped::Refused(vec![refusal.to_string()]))?;
             purges.insert(name.clone(), purge);
         }
         purges.retain(|_, purge| !purge.items.is_empty());
@@ -295,7 +306,9 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     let applying = begin(&prepared, wish, context);
     let begun = books.swap(&prepared.live.known, |head, signature| head.begun(applying.clone(), signature)).await;
     let known = begun.map_err(|stopped| match stopped {
-        Stopped::Superseded { seq, by, .. } => Stopped::Moved(format!("{by} changed the stage `{}` meanwhile (state {seq})", stage.name)),
+        Stopped::Superseded { seq, by, .. } => {
+            Stopped::Moved(format!("{by} changed the stage `{}` meanwhile (state {seq})", stage.name))
+        }
         other => other,
     })?;
     let hold = Hold::new(books, known);
@@ -315,7 +328,10 @@ async fn preflight(manifest: &Manifest, stage: &Stage, context: &Context) -> Res
     context.pace.run(|| stage.control.obeys_conditions()).await?;
     for (name, distribution) in &manifest.distributions {
         let Some(target) = stage.distributions.get(name) else {
-            return Err(Stopped::Refused(vec![format!("the release serves a distribution `{name}`, and the stage `{}` has none of that name", stage.name)]));
+            return Err(Stopped::Refused(vec![format!(
+                "the release serves a distribution `{name}`, and the stage `{}` has none of that name",
+                stage.name
+            )]));
         };
         let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
         if let Some(function) = &distribution.viewer_request {

@@ -92,7 +92,10 @@ impl Pace {
                 return Err(Failure::new(failure.kind, format!("{} (tried {tries} times)", failure.message)));
             }
             if self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
-                return Err(Failure::new(failure.kind, format!("{} (too many requests failed to try each again)", failure.message)));
+                return Err(Failure::new(
+                    failure.kind,
+                    format!("{} (too many requests failed to try each again)", failure.message),
+                ));
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
             sleep(wait(tries)).await;

@@ -38,7 +38,10 @@ pub(super) async fn issue(
     let (mut issued, mut owed) = (BTreeMap::new(), Items::new());
     for (name, items) in items.into_iter().filter(|(_, items)| !items.is_empty()) {
         let Some(target) = stage.distributions.get(&name) else {
-            return Err(Stopped::Failed(format!("the stage has no distribution `{name}`, whose edge has to forget {} items", items.len())));
+            return Err(Stopped::Failed(format!(
+                "the stage has no distribution `{name}`, whose edge has to forget {} items",
+                items.len()
+            )));
         };
         let reference = |batch| invalidation::caller_reference(&wish.manifest.release, sequence, batch);
         let first = reference(0);
@@ -71,12 +74,20 @@ async fn make_room(
 ) -> Result<Option<Issued>, Stopped> {
     context.say(&format!("{full}; waiting for room"));
     let Some(target) = stage.distributions.get(name) else { return Ok(None) };
-    let edge = plan::edge(&prepared.plan, name, wish.manifest, prepared.live.manifest.as_ref(), wish.addresses);
+    let edge = plan::edge(
+        &prepared.plan,
+        name,
+        wish.stale.get(name).map(Vec::as_slice).unwrap_or_default(),
+        wish.manifest,
+        prepared.live.manifest.as_ref(),
+        wish.addresses,
+    );
     let until = Instant::now() + context.wait;
     let mut pause = FIRST_LOOK;
     loop {
         let running = context.pace.run(|| stage.cdn.running(&target.id)).await?;
-        let terms = invalidation::Terms { paths_running: running.paths, wildcards_running: running.wildcards, ..wish.terms.clone() };
+        let terms =
+            invalidation::Terms { paths_running: running.paths, wildcards_running: running.wildcards, ..wish.terms.clone() };
         if let Ok(plan) = invalidation::merge(items, &edge, &terms) {
             let fewer = plan.owed();
             match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &fewer)).await {
@@ -168,12 +179,19 @@ pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Result<Head, Sto
     if open == known.head.issued {
         return Ok(known.head);
     }
-    let settled = books.swap(&known, |head, signature| head.settled(head.owed.clone(), open.clone(), head.sequence, signature)).await;
+    let settled =
+        books.swap(&known, |head, signature| head.settled(head.owed.clone(), open.clone(), head.sequence, signature)).await;
     Ok(settled?.head)
 }
 
 /// Looks at changed pages through the edge: all of them, or a sample. One that is stale is purged once more.
-async fn verify(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context, receipt: &Receipt) -> Result<Verified, Stopped> {
+async fn verify(
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    stage: &Stage,
+    context: &Context,
+    receipt: &Receipt,
+) -> Result<Verified, Stopped> {
     let mut verified = Verified::default();
     let changed = plan::changed(&prepared.plan);
     let step_by = changed.len().div_ceil(SAMPLE).max(1);
@@ -216,14 +234,25 @@ async fn verify(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &C
                 sleep(FIRST_LOOK * 2_u32.pow(look_number)).await;
                 is_fresh = matches!(look(&name, &key, false, wish.manifest, stage, context).await, Ok(true));
             }
-            if is_fresh { verified.purged_again.push(format!("{name}/{key}")) } else { verified.stale.push(format!("{name}/{key}")) }
+            if is_fresh {
+                verified.purged_again.push(format!("{name}/{key}"))
+            } else {
+                verified.stale.push(format!("{name}/{key}"))
+            }
         }
     }
     Ok(verified)
 }
 
 /// Whether the edge answers with the bytes of the release, or with none where there are none any more.
-async fn look(name: &str, key: &str, is_gone: bool, manifest: &Manifest, stage: &Stage, context: &Context) -> Result<bool, Failure> {
+async fn look(
+    name: &str,
+    key: &str,
+    is_gone: bool,
+    manifest: &Manifest,
+    stage: &Stage,
+    context: &Context,
+) -> Result<bool, Failure> {
     let Some(target) = stage.distributions.get(name) else { return Ok(true) };
     let path = Key::new(key).path();
     let fetched = context.pace.run(|| stage.cdn.fetch(&target.id, target.url.as_deref(), &path)).await?;

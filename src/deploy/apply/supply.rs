@@ -176,7 +176,8 @@ async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, conte
     for bucket in buckets {
         let here: Vec<&&Need<'_>> = own.iter().filter(|need| need.bucket.locate("") == bucket.locate("")).collect();
         if here.len() >= MANY {
-            let folders: BTreeSet<&str> = here.iter().map(|need| need.key.split_inclusive('/').next().unwrap_or_default()).collect();
+            let folders: BTreeSet<&str> =
+                here.iter().map(|need| need.key.split_inclusive('/').next().unwrap_or_default()).collect();
             let mut there: BTreeSet<String> = BTreeSet::new();
             for folder in folders {
                 there.extend(context.pace.run(|| bucket.list(folder)).await?.into_iter().map(|listed| listed.key));
@@ -211,8 +212,12 @@ async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
     let described = described(&need.entry);
     let result = match &need.source {
         Source::Own => return Ok(How::Already),
-        Source::Here(content) => send(need.bucket, &need.key, content, &described, &When::Missing, context).await.map(|_| How::Sent),
-        Source::There(from, key) => copy(*from, key, need.bucket, &need.key, &described, &When::Missing, context).await.map(|(_, how)| how),
+        Source::Here(content) => {
+            send(need.bucket, &need.key, content, &described, &When::Missing, context).await.map(|_| How::Sent)
+        }
+        Source::There(from, key) => {
+            copy(*from, key, need.bucket, &need.key, &described, &When::Missing, context).await.map(|(_, how)| how)
+        }
     };
     match result {
         Ok(how) => Ok(how),
@@ -220,7 +225,9 @@ async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
             // Its name is its digest, or holds it; so it is the same, unless somebody meddled.
             let stat = context.pace.run(|| need.bucket.stat(&need.key)).await?;
             match stat {
-                Some(stat) if stat.sha256.as_deref().is_none_or(|sha256| sha256 == described.sha256) && stat.size == described.size => {
+                Some(stat)
+                    if stat.sha256.as_deref().is_none_or(|sha256| sha256 == described.sha256) && stat.size == described.size =>
+                {
                     Ok(How::Already)
                 }
                 _ => Err(Stopped::Failed(format!(
@@ -353,11 +360,31 @@ pub(super) async fn code(name: &str, sha256: &str, wish: &Wish<'_>, stage: &Stag
     {
         return Ok(code.to_string());
     }
+    kept(name, sha256, stage, context).await
+}
+
+/// The code of a function as a stage keeps it.
+pub(super) async fn kept(name: &str, sha256: &str, stage: &Stage, context: &Context) -> Result<String, Stopped> {
     let key = ledger::blob(sha256);
     let found = context.pace.run(|| stage.control.read(&key)).await?;
     match found {
         Some(found) if Digest::of(&found.bytes).hex() == sha256 => Ok(String::from_utf8_lossy(&found.bytes).into_owned()),
         Some(_) => Err(Stopped::Failed(format!("{} is damaged: its digest is not its name", stage.control.locate(&key)))),
         None => Err(missing(&format!("the code of the function `{name}`"))),
+    }
+}
+
+/// Keeps the body of a page that is served, where it is what it should be.
+pub(super) async fn keep(
+    bucket: &dyn Bucket,
+    key: &str,
+    entry: &ObjectEntry,
+    stage: &Stage,
+    context: &Context,
+) -> Result<(), Stopped> {
+    let blob = ledger::blob(&entry.sha256);
+    match copy(bucket, key, stage.control.as_ref(), &blob, &described(entry), &When::Missing, context).await {
+        Ok(_) | Err(Trouble::Condition) => Ok(()),
+        Err(Trouble::Stopped(stopped)) => Err(stopped),
     }
 }

@@ -270,16 +270,18 @@ pub fn changed(plan: &Plan) -> Vec<&Step> {
 }
 
 /// What the edge of a distribution may hold, and which of it a plan changes. A page that is new is a change too: the
-/// edge may hold a 404 in its place. A fingerprinted asset never is.
+/// edge may hold a 404 in its place. A fingerprinted asset never is. `stale` keys are purged although they stay.
 pub fn edge(
     plan: &Plan,
     name: &str,
+    stale: &[String],
     next: &Manifest,
     live: Option<&Manifest>,
     addresses: impl Fn(&str, &[String]) -> Vec<Change>,
 ) -> Edge {
-    let keys: Vec<String> =
-        changed(plan).into_iter().filter(|step| step.distribution.as_deref() == Some(name)).map(|step| step.key.clone()).collect();
+    let steps = changed(plan).into_iter().filter(|step| step.distribution.as_deref() == Some(name));
+    let keys: BTreeSet<String> = steps.map(|step| step.key.clone()).chain(stale.iter().cloned()).collect();
+    let keys: Vec<String> = keys.into_iter().collect();
     let dirty: BTreeSet<&String> = keys.iter().collect();
     let all = [live, Some(next)].into_iter().flatten().filter_map(|manifest| manifest.distributions.get(name));
     let clean: BTreeMap<&String, u64> =

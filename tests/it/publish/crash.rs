@@ -4,8 +4,8 @@ use super::*;
 use async_trait::async_trait;
 use qdn::deploy::invalidation::Item;
 use qdn::deploy::remote::{
-    Cdn, Described, DistributionInfo, Failure, Fetched, Found, FunctionStage, Invalidation, Listed, Location, RemoteFunction, Running, Stat, Tag,
-    When,
+    Cdn, Described, DistributionInfo, Failure, Fetched, Found, FunctionStage, Invalidation, Listed, Location, RemoteFunction,
+    Running, Stat, Tag, When,
 };
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -192,7 +192,8 @@ async fn die_everywhere(dying: Command, next: Command) {
             after.unwrap_or_else(|stopped| panic!("died at {died_at}, done: {is_done}: {stopped}"));
             no_page_is_broken(&stage, &paths).await;
             let release = apply::state(&stage, &context("looker")).await.unwrap().unwrap().release;
-            let served = ["0", "1", "2", "3", "4"].map(version_of).into_iter().find(|one| Some(&one.manifest.release) == release.as_ref());
+            let served =
+                ["0", "1", "2", "3", "4"].map(version_of).into_iter().find(|one| Some(&one.manifest.release) == release.as_ref());
             serves(&stage, &served.unwrap_or_else(|| panic!("a known release: {release:?}"))).await;
         }
     }

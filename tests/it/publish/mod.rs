@@ -40,7 +40,8 @@ pub(crate) fn site(version: &str, pages: &[&str]) -> Release {
     assemble(BTreeMap::from([("site".to_owned(), objects)]), vec![function(version)], &viewer_request, policy, BTreeMap::new())
 }
 
-pub(crate) const PAGES: &[&str] = &["index.html", "about/index.html", "blog/index.html", "blog/a/index.html", "track/index.html", "404.html", "sitemap.xml"];
+pub(crate) const PAGES: &[&str] =
+    &["index.html", "about/index.html", "blog/index.html", "blog/a/index.html", "track/index.html", "404.html", "sitemap.xml"];
 
 /// Somebody who publishes: a process of its own, as far as the books can tell.
 pub(crate) fn context(by: &str) -> Context {
@@ -98,15 +99,31 @@ pub(crate) fn addresses(_: &str, keys: &[String]) -> Vec<Change> {
 
 /// Publishes a release.
 pub(crate) async fn publish(release: &Release, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
-    let objects = |distribution: &str, key: &str| release.object(distribution, key).map(|object| Content::Bytes(Arc::clone(&object.bytes)));
+    let objects =
+        |distribution: &str, key: &str| release.object(distribution, key).map(|object| Content::Bytes(Arc::clone(&object.bytes)));
     let functions = release.functions.iter().map(|(name, function)| (name.clone(), Arc::clone(&function.code))).collect();
     let supply = Supply::Build { objects: &objects, functions, proofs: BTreeMap::new() };
     bring(Kind::Publish, &release.manifest, supply, stage, context).await
 }
 
 /// Makes a stage serve a release that a stage has.
-pub(crate) async fn bring(kind: Kind, manifest: &Manifest, supply: Supply<'_>, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
-    let wish = Wish { kind, manifest, commit: None, supply, policy: Policy { allow_removals: true, ..Policy::default() }, terms: Terms::default(), addresses: &addresses };
+pub(crate) async fn bring(
+    kind: Kind,
+    manifest: &Manifest,
+    supply: Supply<'_>,
+    stage: &Stage,
+    context: &Context,
+) -> Result<Receipt, Stopped> {
+    let wish = Wish {
+        kind,
+        manifest,
+        commit: None,
+        supply,
+        policy: Policy { allow_removals: true, ..Policy::default() },
+        terms: Terms::default(),
+        stale: BTreeMap::new(),
+        addresses: &addresses,
+    };
     apply::bring(&wish, Look::Books, None, stage, context).await
 }
 
@@ -144,7 +161,8 @@ pub(crate) async fn serves(stage: &Stage, release: &Release) {
     assert!(head.applying.is_none() && head.owed.is_empty(), "{head:?}");
     let bucket: &dyn Bucket = stage.distributions["site"].bucket.as_ref();
     for object in release.objects["site"].values() {
-        let found = bucket.read(object.key.as_str()).await.expect("it can be read").unwrap_or_else(|| panic!("{} is there", object.key));
+        let found =
+            bucket.read(object.key.as_str()).await.expect("it can be read").unwrap_or_else(|| panic!("{} is there", object.key));
         assert_eq!(String::from_utf8_lossy(&found.bytes), String::from_utf8_lossy(&object.bytes), "{}", object.key);
         if object.class == Class::Page {
             let blob = stage.control.stat(&format!("blobs/{}", object.digest.hex())).await.expect("it can be asked");
@@ -163,6 +181,7 @@ pub(crate) async fn serves(stage: &Stage, release: &Release) {
         .collect();
     assert!(extra.is_empty(), "{extra:?} are left");
     let name = stage.function_name("f");
-    let live = stage.cdn.function(&name, qdn::deploy::remote::FunctionStage::Live).await.expect("it can be asked").expect("it is live");
+    let live =
+        stage.cdn.function(&name, qdn::deploy::remote::FunctionStage::Live).await.expect("it can be asked").expect("it is live");
     assert_eq!(String::from_utf8_lossy(&live.code), *release.functions["f"].code);
 }

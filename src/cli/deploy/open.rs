@@ -1,0 +1,121 @@
+//! From names in qdn.toml to stages that can be asked.
+
+use crate::build;
+use crate::config::{self, Config};
+use crate::deploy::apply::{self, Context, Pace};
+use crate::deploy::ledger::{Commit, Holder};
+use crate::deploy::options::{StageOptions, Store};
+use crate::deploy::remote::aws::Aws;
+use crate::deploy::remote::directory::Directory;
+use crate::deploy::remote::{Bucket, Cdn, Stage, Target};
+use crate::disk;
+use crate::jobs::world::{System, random};
+use crate::source::{Diagnostic, Sources, near};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an invalidation is waited for, unless the stage or the command says so.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// A project as far as publishing reads it without building.
+pub(super) struct Project {
+    pub(super) sources: Sources,
+    pub(super) config: Config,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl Project {
+    pub(super) fn read(root: &Path) -> Self {
+        let (sources, _) = disk::read(root);
+        let (config, problems) = config::parse(&sources);
+        Self { sources, config, problems }
+    }
+
+    /// What qdn.toml says of a stage.
+    pub(super) fn stage(&self, name: &str) -> Result<&StageOptions, String> {
+        if let Some((options, _)) = self.config.stages.get(name) {
+            return Ok(options);
+        }
+        let known: Vec<&str> = self.config.stages.keys().map(String::as_str).collect();
+        let hint = match near(name, known.iter().copied()) {
+            Some(near) => format!("a stage with a similar name exists: `{near}`"),
+            None => format!("there are {}; another is written as `[stages.{name}]` in qdn.toml", known.join(", ")),
+        };
+        Err(format!("there is no stage `{name}`\nhint: {hint}"))
+    }
+}
+
+/// Opens a stage. Nothing is asked of it yet.
+pub(super) async fn stage(options: &StageOptions, root: &Path) -> Result<Stage, String> {
+    type Place = dyn Fn(&str, &str) -> Arc<dyn Bucket>;
+    let (place, cdn): (Box<Place>, Arc<dyn Cdn>) = match &options.store {
+        Store::Folder(folder) => {
+            let directory = Directory::new(root.join(folder), build::tester());
+            let cdn = directory.cdn();
+            (Box::new(move |bucket, _| directory.bucket(bucket)), cdn)
+        }
+        Store::Aws { region, endpoint, cloudfront_endpoint } => {
+            let aws = Aws::connect(region.as_deref(), endpoint.as_deref(), cloudfront_endpoint.as_deref()).await;
+            let aws = aws.map_err(|failure| failure.message)?;
+            let cdn = aws.cdn();
+            (Box::new(move |bucket, prefix| aws.bucket(bucket, prefix)), cdn)
+        }
+    };
+    let targets = options.distributions.iter().map(|(name, one)| {
+        let target = Target { bucket: place(&one.bucket, &one.prefix), id: one.id.clone(), url: one.url.clone() };
+        (name.clone(), target)
+    });
+    Ok(Stage {
+        name: options.name.clone(),
+        control: place(&options.control.bucket, &options.control.prefix),
+        distributions: targets.collect(),
+        cdn,
+        functions: options.functions.clone(),
+    })
+}
+
+/// Who works, for the books and for whoever waits.
+pub(super) fn context(
+    options: &StageOptions,
+    wait: Option<u64>,
+    adopt: bool,
+    tell: Arc<dyn Fn(&apply::Progress) + Send + Sync>,
+) -> Context {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let holder = Holder { host: host.clone(), process: std::process::id() };
+    let user = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME", "USERNAME"].into_iter().find_map(variable);
+    Context {
+        by: format!("{}@{host}", user.unwrap_or_else(|| "somebody".to_owned())),
+        holder,
+        clock: Arc::new(jiff::Timestamp::now),
+        nonce: Arc::new(|| random::<16>(&System).iter().map(|byte| format!("{byte:02x}")).collect()),
+        is_gone: Arc::new(move |other| other.host == host && is_gone(other.process)),
+        tell,
+        pace: Pace::default(),
+        lease: apply::LEASE,
+        wait: wait.or(options.wait).map_or(WAIT, Duration::from_secs),
+        adopt,
+        agree: Arc::new(build::agree),
+    }
+}
+
+/// Whether a process of this machine has ended. Where that cannot be seen, its lease has to run out.
+fn is_gone(process: u32) -> bool {
+    let all = Path::new("/proc");
+    all.join("self").exists() && !all.join(process.to_string()).exists()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read by `cli`")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The commit that is checked out, where git knows it.
+pub(super) fn commit(root: &Path) -> Option<Commit> {
+    let output = Command::new("git").arg("-C").arg(root).args(["log", "-1", "--format=%H %cI"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    let (id, time) = text.trim().split_once(' ')?;
+    Some(Commit { id: id.to_owned(), time: time.parse().ok()? })
+}

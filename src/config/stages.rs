@@ -224,6 +224,7 @@ impl Reader<'_> {
                     None => format!("add `[distributions.{name}]` with `pages = [\"/{name}/*\"]`, or remove this"),
                 };
                 self.say("no-such-distribution", format!("the project has no distribution `{name}`"), span, hint);
+                continue;
             }
             match value.kind {
                 Kind::Table(table) => known.push((name, span, table)),

@@ -174,8 +174,8 @@ fn mistakes_in_stages_are_told_where_they_are() {
     assert_eq!(places("[stages.local]\nendpoint = 'http://127.0.0.1:4566'\n"), ["stage 2"]);
     assert_eq!(places("[stages.b]\nfolder = './.qdn/stages/local/x'\n[stages.'B b']\nfolder = 'y'\n"), ["same-place 1", "name 3"]);
     assert_eq!(
-        places(&format!("{sound}url = 'x.test/a'\n[stages.a.functions]\nf = 'a b'\n")),
-        ["unknown-key 6", "no-such-function 8", "function-name 8"]
+        places(&format!("{}[stages.a.functions]\nf = 'a b'\n", sound.replace("'EA2'", "'EA2', url = 'x.test/a', urls = 1"))),
+        ["url 5", "unknown-key 5", "no-such-function 7", "function-name 7"]
     );
     assert_eq!(
         places(
@@ -213,4 +213,35 @@ fn a_function_of_two_stages_has_two_names() {
     project.qdn(&["check"]).ended(0);
     project.write("qdn.toml", stage("one", "f-three") + &stage("three", "f"));
     project.qdn(&["check"]).ended(0);
+}
+
+/// What would be asked of CloudFront for our own function, asked of the emulator again.
+#[test]
+fn our_own_functions_cases_are_proofs() {
+    struct Forgetful;
+    impl qdn::release::Cache for Forgetful {
+        fn get(&self, _: &qdn::release::Digest) -> Option<Vec<u8>> {
+            None
+        }
+        fn put(&self, _: &qdn::release::Digest, _: &[u8]) {}
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = qdn::source::Sources::new();
+    for folder in ["site", "templates", "functions"] {
+        for (path, bytes) in crate::project::tree(&root.join(folder)) {
+            sources.insert(format!("{folder}/{}", path.display()).as_str(), bytes);
+        }
+    }
+    sources.insert("qdn.toml", std::fs::read(root.join("qdn.toml")).expect("qdn.toml"));
+    let memory = qdn::build::Memory::new(Box::new(Forgetful));
+    let outcome = qdn::build::release(&sources, Vec::new(), qdn::build::Options::default(), &memory);
+    let release = outcome.release.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
+    let proofs = qdn::build::proofs(&sources, &release.functions).expect("the cases pass");
+    let (function, rows) = proofs.by_function.iter().next().expect("a function");
+    assert!(rows.len() > 70 && proofs.with_store.is_empty() && proofs.by_clock.is_empty(), "{}", rows.len());
+    let (function, tester) = (&release.functions[function], qdn::build::tester());
+    for proof in rows {
+        let tested = tester(&function.code, &function.runtime, &proof.event);
+        assert_eq!(qdn::build::agree(&proof.expected, &tested), Ok(()), "{}", proof.name);
+    }
 }

@@ -2,23 +2,23 @@
 
 use super::args::{Global, Preview};
 use super::build::{memory, root};
+use super::deploy::stages::{self, Project};
 use super::jobs::desk::{local, local_keys};
 use super::ui::{Ui, counted, plural};
 use super::{INTERRUPTED, USAGE};
 use crate::build::{self, Outcome};
-use crate::config;
-use crate::deploy::remote::directory::{CONTROL, Directory, Tester};
-use crate::deploy::remote::{Stage, Tested};
-use crate::disk::{self, Folder};
-use crate::edge::{self, Event, KeyValues, Runtime};
+use crate::deploy::options::Store;
+use crate::deploy::remote::Stage;
+use crate::disk::Folder;
+use crate::jobs::Terms;
 use crate::jobs::store::json::JsonStore;
 use crate::jobs::token::Keys;
 use crate::jobs::world::{System, random};
 use crate::preview;
-use crate::source::{SourcePath, Sources};
+use crate::source::Sources;
 use anstyle::AnsiColor;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +32,11 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
     let root = root(global)?;
     // Changes are reported with their real paths, whatever links lead to the project.
     let root = root.canonicalize().map_err(|error| format!("`{}` cannot be opened: {error}", root.display()))?;
-    let stage = command.stage.as_deref().map(|name| stage(&root, name)).transpose()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no thread can be started: {error}"))?;
+    let stage = match &command.stage {
+        Some(name) => Some(runtime.block_on(stage(&root, name))?),
+        None => None,
+    };
     let result = runtime.block_on(async {
         let (listener, address) = listen(command, ui).await?;
         let url = format!("http://{address}/");
@@ -58,9 +61,7 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
             hosts.insert(bracketed(address.ip()));
         }
         let served = match stage {
-            Some(stage) => {
-                let (sources, _) = disk::read(&root);
-                let terms = config::parse(&sources).0.terms;
+            Some((stage, terms)) => {
                 let report = stage_reporter(ui.clone(), stage.name.clone());
                 let options = preview::StageOptions { stage, terms, hosts, jobs };
                 preview::serve_stage(listener, options, report, interrupted()).await
@@ -84,36 +85,15 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
     }
 }
 
-/// A stage on this machine, opened: what it serves is below a folder of the project.
-fn stage(root: &Path, name: &str) -> Result<Stage, String> {
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if !is_name {
-        return Err(format!("`{name}` is no name of a stage: it has a–z, 0–9, `-` and `_`"));
+/// A stage on this machine, opened, with the terms of the project.
+async fn stage(root: &Path, name: &str) -> Result<(Stage, Terms), String> {
+    let project = Project::read(root);
+    let options = project.stage(name)?;
+    if !matches!(options.store, Store::Folder(_)) {
+        let hint = "hint: a stage with a `folder` in qdn.toml can be looked at so; this one is on the network already";
+        return Err(format!("the stage `{name}` is no folder of this machine\n{hint}"));
     }
-    let directory = Directory::new(root.join(".qdn/stages").join(name), tester());
-    Ok(Stage {
-        name: name.to_owned(),
-        control: directory.bucket(CONTROL),
-        // Each distribution is asked for by its own name.
-        distributions: BTreeMap::new(),
-        cdn: directory.cdn(),
-        functions: BTreeMap::new(),
-    })
-}
-
-/// Tries a function as CloudFront's `TestFunction` would: in the emulator.
-fn tester() -> Tester {
-    Arc::new(|code, runtime, event| {
-        let refused = |error: String| Tested { error: Some(error), ..Tested::default() };
-        let Some(runtime) = Runtime::from_name(runtime) else { return refused(format!("`{runtime}` is no runtime")) };
-        let (event, problems) = Event::parse(&SourcePath::new("event.json"), &event.to_string());
-        let Some(event) = event else {
-            return refused(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "));
-        };
-        let outcome = edge::run(code, runtime, KeyValues::default(), &event);
-        let error = outcome.error.as_ref().map(ToString::to_string);
-        Tested { result: outcome.result, error, utilization: outcome.utilization.into() }
-    })
+    Ok((stages::stage(options, root).await?, project.config.terms))
 }
 
 /// This machine's own jobs. Where their secrets cannot be kept, the site can be looked at all the same.

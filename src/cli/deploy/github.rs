@@ -1,6 +1,6 @@
 //! What GitHub Actions takes from a step: outputs for the next ones, and a summary for people.
 
-use super::open::variable;
+use super::stages::variable;
 use crate::deploy::apply::Receipt;
 use crate::deploy::options::StageOptions;
 use std::fs::OpenOptions;

@@ -2,8 +2,8 @@
 
 mod draw;
 mod github;
-mod open;
 mod progress;
+pub(super) mod stages;
 
 use super::args::{AuditArgs, Gc, Global, Guards, Manner, OfStage, Plan, Promote, Publish, Rollback};
 use super::build::{failed, root, run as run_build};
@@ -19,9 +19,9 @@ use crate::deploy::remote::{Content, Stage};
 use crate::disk;
 use crate::release::Manifest;
 use crate::source::Diagnostic;
-use open::Project;
 use progress::Teller;
 use serde_json::{Value, json};
+use stages::Project;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{BufRead as _, IsTerminal as _};
@@ -118,9 +118,9 @@ impl Desk<'_> {
     /// A stage, and who works on it.
     async fn stage(&self, name: &str, wait: Option<u64>, adopt: bool) -> Result<(StageOptions, Stage, Arc<Context>)> {
         let options = self.project.stage(name)?.clone();
-        let stage = open::stage(&options, &self.root).await?;
+        let stage = stages::stage(&options, &self.root).await?;
         let teller = Teller::new(self.ui);
-        let context = open::context(&options, wait, adopt, Arc::new(move |progress| teller.hear(progress)));
+        let context = stages::context(&options, wait, adopt, Arc::new(move |progress| teller.hear(progress)));
         let context = Arc::new(context);
         on_interrupt(&context);
         Ok((options, stage, context))
@@ -284,7 +284,7 @@ pub(super) fn plan(global: &Global, args: &Plan, ui: &mut Ui) -> std::result::Re
         let (options, stage, context) = desk.stage(&args.stage, None, args.guards.adopt).await?;
         let goods = desk.goods(args.dist.as_deref())?;
         let policy = desk.policy(&args.guards);
-        let commit = open::commit(&desk.root);
+        let commit = stages::commit(&desk.root);
         let prepared = with_goods(&goods, &options, policy, commit, async |wish| {
             let live = apply::read(&stage, &context, Some(&wish.manifest.release), look(&args.guards)).await?;
             apply::prepare(wish, live)
@@ -346,7 +346,7 @@ pub(super) fn publish(global: &Global, args: &Publish, ui: &mut Ui) -> std::resu
         };
         let (options, stage, context) = desk.stage(&args.stage, args.manner.wait, args.guards.adopt).await?;
         let goods = desk.goods(args.dist.as_deref())?;
-        let (policy, commit) = (desk.policy(&args.guards), open::commit(&desk.root));
+        let (policy, commit) = (desk.policy(&args.guards), stages::commit(&desk.root));
         let at = At { options: &options, stage: &stage, context: &context };
         with_goods(&goods, &options, policy, commit, async |wish| {
             desk.bring(wish, look(&args.guards), saved, &at, &args.manner).await

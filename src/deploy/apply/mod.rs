@@ -336,7 +336,7 @@ async fn preflight(manifest: &Manifest, stage: &Stage, context: &Context) -> Res
         let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
         if let Some(function) = &distribution.viewer_request {
             let function = stage.function_name(function);
-            if !info.viewer_request.contains(&function) {
+            if info.viewer_request.is_some_and(|associated| !associated.contains(&function)) {
                 context.say(&format!(
                     "warning: the distribution {} (`{name}`) does not run the function `{function}`: associate it with its behaviours, for \
                      viewer requests",

@@ -241,8 +241,8 @@ pub struct Running {
 pub struct DistributionInfo {
     /// The host name by which it is reached, aliases apart: `d111.cloudfront.net`.
     pub domain: String,
-    /// CloudFront's names of the functions that run before the cache, on any behaviour.
-    pub viewer_request: Vec<String>,
+    /// CloudFront's names of the functions that run before the cache, on any behaviour; none where any would run.
+    pub viewer_request: Option<Vec<String>>,
 }
 
 /// What the edge answered.

@@ -108,7 +108,7 @@ impl Cdn for CloudFront {
         viewer_request.dedup();
         let domain = distribution.domain_name;
         self.domains.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), domain.clone());
-        Ok(DistributionInfo { domain, viewer_request })
+        Ok(DistributionInfo { domain, viewer_request: Some(viewer_request) })
     }
 
     async fn invalidate(&self, id: &str, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {

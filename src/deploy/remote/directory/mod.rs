@@ -27,6 +27,7 @@ mod tests;
 pub use edge::EdgeCache;
 
 use super::{Bucket, Cdn, Failure, Kind, Tested};
+use crate::deploy::options::CONTROL;
 use edge::Edge;
 use jiff::{SignedDuration, Timestamp};
 use objects::{Folder, Objects};
@@ -39,9 +40,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
-
-/// The bucket of a stage's books by convention. All of it but `blobs/` is written durably.
-pub const CONTROL: &str = "control";
 
 /// The folder of what is no object, below the root.
 const BOOKS: &str = ".qdn";

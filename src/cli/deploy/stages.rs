@@ -20,21 +20,21 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(60);
 
 /// A project as far as publishing reads it without building.
-pub(super) struct Project {
-    pub(super) sources: Sources,
-    pub(super) config: Config,
-    pub(super) problems: Vec<Diagnostic>,
+pub(in crate::cli) struct Project {
+    pub(in crate::cli) sources: Sources,
+    pub(in crate::cli) config: Config,
+    pub(in crate::cli) problems: Vec<Diagnostic>,
 }
 
 impl Project {
-    pub(super) fn read(root: &Path) -> Self {
+    pub(in crate::cli) fn read(root: &Path) -> Self {
         let (sources, _) = disk::read(root);
         let (config, problems) = config::parse(&sources);
         Self { sources, config, problems }
     }
 
     /// What qdn.toml says of a stage.
-    pub(super) fn stage(&self, name: &str) -> Result<&StageOptions, String> {
+    pub(in crate::cli) fn stage(&self, name: &str) -> Result<&StageOptions, String> {
         if let Some((options, _)) = self.config.stages.get(name) {
             return Ok(options);
         }
@@ -48,7 +48,7 @@ impl Project {
 }
 
 /// Opens a stage. Nothing is asked of it yet.
-pub(super) async fn stage(options: &StageOptions, root: &Path) -> Result<Stage, String> {
+pub(in crate::cli) async fn stage(options: &StageOptions, root: &Path) -> Result<Stage, String> {
     type Place = dyn Fn(&str, &str) -> Arc<dyn Bucket>;
     let (place, cdn): (Box<Place>, Arc<dyn Cdn>) = match &options.store {
         Store::Folder(folder) => {

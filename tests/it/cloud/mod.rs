@@ -68,6 +68,8 @@ struct World {
     distributions: BTreeMap<String, Distribution>,
     functions: BTreeMap<String, Function>,
     calls: Vec<Call>,
+    /// By operation: how many are on the way, and how many were at most.
+    running: BTreeMap<String, (usize, usize)>,
     failures: Vec<Planned>,
     pace: Pace,
     /// Paths that the next invalidation that names them does not purge.
@@ -301,6 +303,11 @@ impl Cloud {
         self.shared.world().calls.iter().filter(|call| call.operation == operation).count()
     }
 
+    /// How many calls of an operation were on the way together, at most.
+    pub(crate) fn most_at_once(&self, operation: &str) -> usize {
+        self.shared.world().running.get(operation).map_or(0, |(_, most)| *most)
+    }
+
     /// Forgets the calls so far.
     pub(crate) fn clear_calls(&self) {
         self.shared.world().calls.clear();
@@ -334,7 +341,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let is_cdn = path.starts_with("/2020-05-31/");
     let operation = if is_cdn { api::operation(&request) } else { s3::operation(&request) };
-    let failure = shared.world().failure(&operation);
+    let failure = {
+        let mut world = shared.world();
+        let (now, most) = world.running.entry(operation.clone()).or_default();
+        *now += 1;
+        *most = (*most).max(*now);
+        world.failure(&operation)
+    };
     let response = match failure {
         Some((status, code)) => {
             // An answer before the whole request breaks the connection of whoever still sends.
@@ -345,6 +358,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         None if is_cdn => api::answer(&shared, &operation, request).await,
         None => s3::answer(&shared, &operation, request).await,
     };
-    shared.world().calls.push(Call { operation, path, status: response.status().as_u16() });
+    let mut world = shared.world();
+    world.running.entry(operation.clone()).or_default().0 -= 1;
+    world.calls.push(Call { operation, path, status: response.status().as_u16() });
+    drop(world);
     response
 }

@@ -8,6 +8,7 @@ use qdn::deploy::remote::aws::Aws;
 use qdn::deploy::remote::{Bucket, Cdn, Content, Kind, Tag, When};
 use qdn::release::Digest;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A bucket with something in it, behind a proxy.
 struct Way {
@@ -194,6 +195,47 @@ async fn a_part_that_fails_is_sent_again_and_an_upload_that_fails_is_aborted() {
     theirs.unwrap();
     assert_eq!(kind(mine), Kind::Conflict);
     assert_eq!(way.bucket.read("raced").await.unwrap().unwrap().bytes, b"theirs");
+}
+
+#[tokio::test]
+async fn few_parts_are_on_the_way_together() {
+    let way = way().await;
+    way.proxy.rule(Rule::new(Fault::Delay(Duration::from_millis(100))).path("partNumber="));
+    let body: Vec<u8> = (0..80_u32 << 20).map(|at| (at >> 12) as u8).collect();
+    put(&*way.bucket, "large", &body, &When::Missing).await.unwrap();
+    assert_eq!(way.cloud.count("UploadPart"), 10);
+    assert!((2..=4).contains(&way.cloud.most_at_once("UploadPart")), "{}", way.cloud.most_at_once("UploadPart"));
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_is_asked() {
+    let way = way().await;
+    let settings = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+        .region(aws_config::Region::new("us-east-1"))
+        .endpoint_url(format!("http://{}", way.proxy.address()))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(Nobody))
+        .build();
+    let before = way.proxy.seen().len();
+    let failure = Aws::with(&settings).bucket("b", "").read("a").await.unwrap_err();
+    assert!(failure.kind == Kind::Refused && failure.message.contains("credentials"), "{failure}");
+    assert_eq!(way.proxy.seen().len(), before);
+}
+
+/// Has signed out.
+#[derive(Debug)]
+struct Nobody;
+
+impl aws_credential_types::provider::ProvideCredentials for Nobody {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let error = aws_credential_types::provider::error::CredentialsError::provider_error("the session has expired");
+        aws_credential_types::provider::future::ProvideCredentials::ready(Err(error))
+    }
 }
 
 #[tokio::test]

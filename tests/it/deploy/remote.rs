@@ -58,6 +58,7 @@ macro_rules! suite {
                 odd_names_come_back_as_they_went,
                 large_objects_appear_at_one_moment,
                 of_twenty_writers_one_wins,
+                of_twenty_copies_one_wins,
                 conditions_are_obeyed,
                 the_same_invalidation_is_made_once,
                 a_function_is_live_when_it_is_published,
@@ -320,6 +321,29 @@ async fn of_twenty_writers_one_wins(world: World) {
         let (writer, tag) = won.into_iter().next().unwrap().unwrap();
         let found = world.bucket.read(&key).await.unwrap().unwrap();
         assert_eq!((found.bytes, found.tag), (vec![b'w', writer], tag));
+    }
+}
+
+async fn of_twenty_copies_one_wins(world: World) {
+    for writer in 0..20_u8 {
+        put(&*world.control, &format!("blobs/{writer}"), &[b'c', writer], &When::Missing).await.unwrap();
+    }
+    for round in 0..5 {
+        let key = format!("race/{round}");
+        let mut running = JoinSet::new();
+        for writer in 0..20_u8 {
+            let (bucket, key, from) = (Arc::clone(&world.bucket), key.clone(), world.control.locate(&format!("blobs/{writer}")));
+            running.spawn(async move {
+                let sha256 = Digest::of(&[b'c', writer]).hex();
+                bucket.copy(&from, &key, &described(&sha256, 2), &When::Missing).await.map(|tag| (writer, tag))
+            });
+        }
+        let (won, lost): (Vec<_>, Vec<_>) = running.join_all().await.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1, "{won:?}");
+        assert!(lost.into_iter().all(|one| matches!(kind(one), Kind::Conflict | Kind::Busy)));
+        let (writer, tag) = won.into_iter().next().unwrap().unwrap();
+        let found = world.bucket.read(&key).await.unwrap().unwrap();
+        assert_eq!((found.bytes, found.tag), (vec![b'c', writer], tag));
     }
 }
 

@@ -6,6 +6,8 @@ mod api;
 mod bad_input;
 mod build;
 mod cli;
+mod cloud;
+mod deploy;
 mod distributions;
 mod edge;
 mod jobs;

@@ -1,6 +1,8 @@
 //! A proxy that spoils things: it stands between a client and a server, understands HTTP/1.1 well enough
 //! to tell one request from the next, and does to some of them what networks and servers do.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +17,14 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// The server never sees it; this is answered: a status and a body.
     Status(u16, String),
+    /// The server never sees it; this is answered: a status, headers, and a body.
+    Answer(u16, Vec<(&'static str, String)>, String),
+    /// Something happens, and then it goes through.
+    Before(Hook),
+    /// Something happens, and the connection breaks; the server never sees it.
+    Instead(Hook),
+    /// The server does what was asked, something happens, and then its answer goes through.
+    After(Hook),
     /// The server never sees it; the connection breaks.
     Reset,
     /// The server does what was asked, and the connection breaks in place of its answer.
@@ -25,6 +35,22 @@ pub(crate) enum Fault {
     Stall,
     /// It goes through without these headers.
     Strip(&'static [&'static str]),
+}
+
+/// What happens at a request: a program is killed, a file is changed.
+#[derive(Clone)]
+pub(crate) struct Hook(Arc<dyn Fn(&Request) + Send + Sync>);
+
+impl Hook {
+    pub(crate) fn new(hook: impl Fn(&Request) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hook))
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 /// Which requests a fault is done to: all that match, unless some are let through or enough had it.
@@ -160,6 +186,15 @@ impl Proxy {
     pub(crate) fn seen(&self) -> Vec<Request> {
         self.shared.seen.lock().expect("no panic while it was held").clone()
     }
+
+    /// How many requests there were so far, by method.
+    pub(crate) fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for request in self.shared.seen.lock().expect("no panic while it was held").iter() {
+            *counts.entry(request.method.clone()).or_default() += 1;
+        }
+        counts
+    }
 }
 
 /// One request a connection: the answer says `Connection: close`, so that clients open another.
@@ -175,11 +210,21 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
             answer(&mut client, &forward(shared.upstream, &request, &[]).await?).await
         }
         Some(Fault::Strip(headers)) => answer(&mut client, &forward(shared.upstream, &request, headers).await?).await,
-        Some(Fault::Status(status, body)) => {
-            let head =
-                format!("HTTP/1.1 {status} Fault\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n\r\n", body.len());
-            answer(&mut client, &[head.as_bytes(), body.as_bytes()].concat()).await
+        Some(Fault::Before(hook)) => {
+            hook.0(&request);
+            answer(&mut client, &forward(shared.upstream, &request, &[]).await?).await
         }
+        Some(Fault::Instead(hook)) => {
+            hook.0(&request);
+            client.set_zero_linger()
+        }
+        Some(Fault::After(hook)) => {
+            let bytes = forward(shared.upstream, &request, &[]).await?;
+            hook.0(&request);
+            answer(&mut client, &bytes).await
+        }
+        Some(Fault::Status(status, body)) => make_up(&mut client, &request, status, &[], &body).await,
+        Some(Fault::Answer(status, headers, body)) => make_up(&mut client, &request, status, &headers, &body).await,
         Some(Fault::Reset) => client.set_zero_linger(),
         Some(Fault::LoseAnswer) => {
             forward(shared.upstream, &request, &[]).await?;
@@ -197,6 +242,24 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
             client.read(&mut rest).await.map(drop)
         }
     }
+}
+
+/// Answers in the server's place.
+async fn make_up(
+    client: &mut TcpStream,
+    request: &Request,
+    status: u16,
+    headers: &[(&'static str, String)],
+    body: &str,
+) -> std::io::Result<()> {
+    let mut head = format!("HTTP/1.1 {status} Fault\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    // An answer to HEAD tells the length of a body, and has none.
+    let body = if request.method == "HEAD" { "" } else { body };
+    answer(client, &[head.as_bytes(), body.as_bytes()].concat()).await
 }
 
 fn head_end(bytes: &[u8]) -> Option<usize> {

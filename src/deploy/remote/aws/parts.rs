@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(part_size(16 * mib, PART), 8 * mib);
         assert_eq!(part_size(80_000 * mib, PART), 8 * mib);
         assert_eq!(part_size(80_000 * mib + 1, PART), 9 * mib);
-        assert!((5 << 40_u64).div_ceil(part_size(5 << 40, PART)) <= MOST);
+        assert!((5_u64 << 40).div_ceil(part_size(5 << 40, PART)) <= MOST);
         assert_eq!(parts(20 * mib, 8 * mib).collect::<Vec<_>>(), [(1, 0, 8 * mib), (2, 8 * mib, 8 * mib), (3, 16 * mib, 4 * mib)]);
         assert_eq!(parts(16 * mib, 8 * mib).count(), 2);
     }

@@ -2,8 +2,14 @@
 
 use crate::cloud::Cloud;
 use crate::project::{Project, Run};
-use crate::proxy::Proxy;
-use std::process::Command;
+use crate::proxy::{Fault, Hook, Proxy, Rule};
+use serde_json::{Value, json};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// A project, a cloud, and two stages of it: `staging` and `production`, each with a public bucket of its own.
 pub(crate) struct Rehearsal {
@@ -14,8 +20,19 @@ pub(crate) struct Rehearsal {
 
 const TEMPLATE: &str = "<!doctype html><html lang=en><head><title>{{ page.title }}</title><link rel=stylesheet href=\"{{ asset('site.css') }}\">\
                         </head><body>{{ page.content }}</body></html>";
-const FUNCTION: &str = "export function handler(event) {\n  const request = event.request;\n  if (request.uri.endsWith('/')) request.uri += 'index.html';\n  \
-                        return request;\n}\n";
+/// Asks as a browser would.
+pub(crate) async fn get(url: &str) -> (u16, String) {
+    let rest = url.strip_prefix("http://").expect("plain http");
+    let (host, path) = rest.split_once('/').expect("a path");
+    let mut stream = TcpStream::connect(host).await.expect("somebody listens");
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it listens");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.expect("it answers");
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
 
 impl Rehearsal {
     pub(crate) async fn new() -> Self {
@@ -33,16 +50,12 @@ impl Rehearsal {
                  cloudfront_endpoint = \"http://{address}\"\n[stages.{stage}.distributions.site]\nbucket = \"{bucket}\"\nid = \"{id}\"\nurl = \"{url}\"\n"
             ));
         }
-        let project = Project::empty()
-            .file("qdn.toml", config)
-            .file("templates/page.html", TEMPLATE)
-            .file("functions/route.js", FUNCTION)
-            .file(
-                "functions/route.cases/folder.json",
-                r#"{ "event": { "version": "1.0", "context": { "eventType": "viewer-request" }, "viewer": { "ip": "192.0.2.1" },
+        let project = Project::empty().file("qdn.toml", config).file("templates/page.html", TEMPLATE).file(
+            "functions/route.cases/folder.json",
+            r#"{ "event": { "version": "1.0", "context": { "eventType": "viewer-request" }, "viewer": { "ip": "192.0.2.1" },
                     "request": { "method": "GET", "uri": "/about/", "querystring": {}, "headers": {}, "cookies": {} } },
                     "expect": { "request": { "uri": "/about/index.html" } } }"#,
-            );
+        );
         let rehearsal = Self { project, cloud, proxy };
         rehearsal.version("1");
         rehearsal
@@ -54,7 +67,11 @@ impl Rehearsal {
         for page in ["index", "about", "blog/index", "blog/a"] {
             self.project.write(&format!("site/{page}.md"), format!("---\ntitle: {page}\n---\nversion {version}\n"));
         }
-        self.project.write("functions/route.js", format!("{FUNCTION}console.log.version = '{version}';\n").replace("console.log.version", "// version"));
+        let function = format!(
+            "export function handler(event) {{\n  const request = event.request;\n  if (request.uri.endsWith('/')) request.uri += 'index.html';\n  \
+             request.headers['x-version'] = {{ value: '{version}' }};\n  return request;\n}}\n"
+        );
+        self.project.write("functions/route.js", function);
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -65,6 +82,13 @@ impl Rehearsal {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("HOME", self.project.path());
         command
+    }
+
+    /// The version of a page, as a visitor sees it.
+    pub(crate) async fn page(&self, stage: &str, path: &str) -> String {
+        let (status, body) = get(&format!("{}{path}", self.cloud.edge_url(&format!("E{}", stage.to_uppercase())))).await;
+        assert_eq!(status, 200, "{path} of {stage}");
+        body.split("version ").nth(1).and_then(|rest| rest.split('<').next()).expect("a version").trim().to_owned()
     }
 
     /// Runs the program to its end, aside, as the cloud lives in this process.
@@ -78,24 +102,156 @@ impl Rehearsal {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_program_publishes_promotes_and_goes_back() {
     let rehearsal = Rehearsal::new().await;
-    let began = std::time::Instant::now();
     let receipt = rehearsal.qdn(&["publish", "staging", "--json"]).await.ended(0).json();
-    eprintln!("{:?} {:?}", began.elapsed(), rehearsal.proxy.counts());
-    assert_eq!((&receipt["version"], &receipt["stage"], &receipt["previous"]), (&1.into(), &"staging".into(), &serde_json::Value::Null));
+    assert_eq!((&receipt["version"], &receipt["stage"], &receipt["previous"]), (&json!(1), &json!("staging"), &Value::Null));
+    assert_eq!(receipt["functions"]["route"], json!({ "name": "route-staging", "published": true, "proven": 1 }));
+    assert_eq!(rehearsal.page("staging", "/about/").await, "1");
     let seen = rehearsal.proxy.seen().len();
-    let began = std::time::Instant::now();
     rehearsal.qdn(&["publish", "staging"]).await.ended(0);
-    eprintln!("{:?} {}", began.elapsed(), rehearsal.proxy.seen().len() - seen);
+    assert_eq!(rehearsal.proxy.seen().len() - seen, 1, "one question is enough where nothing changed");
+
     rehearsal.qdn(&["promote", "staging", "production"]).await.ended(0);
+    assert_eq!(rehearsal.page("production", "/").await, "1");
     rehearsal.version("2");
-    let seen = rehearsal.proxy.seen().len();
-    let run = rehearsal.qdn(&["publish", "production"]).await.ended(0);
-    eprintln!("{} {}", run.stdout, run.stderr);
-    for request in &rehearsal.proxy.seen()[seen..] {
-        eprintln!("{} {}", request.method, request.path);
+    rehearsal.qdn(&["publish", "staging"]).await.ended(0);
+    assert_eq!((rehearsal.page("staging", "/").await, rehearsal.page("production", "/").await), ("2".to_owned(), "1".to_owned()));
+    rehearsal.qdn(&["promote", "staging", "production"]).await.ended(0);
+    assert_eq!(rehearsal.page("production", "/blog/").await, "2");
+    // From the buckets alone, by somebody who has no sources.
+    for page in ["index", "about", "blog/index", "blog/a"] {
+        rehearsal.project.remove(&format!("site/{page}.md"));
     }
+    rehearsal.qdn(&["rollback", "production"]).await.ended(0);
+    assert_eq!(rehearsal.page("production", "/blog/").await, "1");
     let run = rehearsal.qdn(&["rollback", "production"]).await.ended(0);
-    eprintln!("{} {}", run.stdout, run.stderr);
-    let run = rehearsal.qdn(&["audit", "production"]).await.ended(0);
-    eprintln!("{} {}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("was rolled back already"), "{}", run.stderr);
+    rehearsal.qdn(&["audit", "production"]).await.ended(0);
+    rehearsal.qdn(&["status", "production"]).await.ended(0);
+}
+
+/// How a process dies at a request: before the store hears of it, or after, before it hears the answer.
+#[derive(Clone, Copy, Debug)]
+enum Death {
+    Before,
+    After,
+}
+
+/// Runs the program and kills it at its nth request. Says whether it came so far.
+async fn kill_at(rehearsal: &Rehearsal, arguments: &[&str], nth: usize, death: Death) -> bool {
+    let process: Arc<Mutex<Option<Child>>> = Arc::default();
+    let victim = Arc::clone(&process);
+    let kill = Hook::new(move |_| {
+        // The request may be quicker than the line below that puts the process there.
+        loop {
+            if let Some(process) = victim.lock().unwrap().as_mut() {
+                process.kill().expect("it can be killed");
+                process.wait().expect("it is dead");
+                return;
+            }
+            std::thread::yield_now();
+        }
+    });
+    let fault = match death {
+        Death::Before => Fault::Instead(kill),
+        Death::After => Fault::After(kill),
+    };
+    let rule = rehearsal.proxy.rule(Rule::new(fault).skip(nth).times(1));
+    let mut command = rehearsal.command(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    *process.lock().unwrap() = Some(command.spawn().expect("it starts"));
+    let status = tokio::task::spawn_blocking(move || {
+        loop {
+            if let Some(status) = process.lock().unwrap().as_mut().expect("it is there").try_wait().expect("it can be asked") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let status = status.await.expect("somebody waits");
+    rehearsal.proxy.relent();
+    assert!(rule.done() > 0 || status.success(), "{arguments:?} fails by itself: {status}");
+    rule.done() > 0
+}
+
+/// Reads the site through the edge, over and over: no page may need what is not there.
+async fn crawl(url: String, stop: Arc<AtomicBool>) -> usize {
+    let mut read = 0;
+    while !stop.load(Ordering::Relaxed) {
+        for path in ["/", "/about/", "/blog/", "/blog/a/"] {
+            let (status, body) = get(&format!("{url}{path}")).await;
+            assert!(status == 200, "{path}: {status}");
+            let asset = body.split("href=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a style").to_owned();
+            assert_eq!(get(&format!("{url}{asset}")).await.0, 200, "{path} needs {asset}");
+            read += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    read
+}
+
+/// A command dies at every one of its requests, and each time the next one brings the stage to where it leads.
+/// `prepare` makes the stage what it was before, and says which version the next command must lead to.
+async fn die_everywhere(dying: &[&str], next: &[&str], mut prepare: impl AsyncFnMut(&Rehearsal, usize) -> String) {
+    let rehearsal = Rehearsal::new().await;
+    rehearsal.version("0");
+    rehearsal.qdn(&["publish", "staging"]).await.ended(0);
+    rehearsal.qdn(&["promote", "staging", "production"]).await.ended(0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn(crawl(rehearsal.cloud.edge_url("EPRODUCTION"), Arc::clone(&stop)));
+    let mut round = 0;
+    for death in [Death::Before, Death::After] {
+        for nth in 0.. {
+            round += 1;
+            let version = prepare(&rehearsal, round).await;
+            let died = kill_at(&rehearsal, dying, nth, death).await;
+            let run = rehearsal.qdn(next).await;
+            assert_eq!(run.code, 0, "{dying:?} died {death:?} its request {nth}, then {next:?}: {}", run.stderr);
+            for path in ["/", "/about/", "/blog/", "/blog/a/"] {
+                let page = rehearsal.page("production", path).await;
+                assert_eq!(page, version, "{path} after {dying:?} died {death:?} its request {nth}, then {next:?}");
+            }
+            let live = rehearsal.cloud.function("route-production").and_then(|(_, live)| live).expect("a live function");
+            assert!(live.contains(&format!("\"{version}\"")), "the function too, after {nth}: {live}");
+            if !died {
+                assert!(nth > 20, "{dying:?} makes requests");
+                break;
+            }
+        }
+    }
+    rehearsal.qdn(&["audit", "production"]).await.ended(0);
+    stop.store(true, Ordering::Relaxed);
+    assert!(reader.await.expect("no page was broken") > 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_publish_is_finished_by_the_next() {
+    let publish = ["publish", "production"];
+    let prepare = async |rehearsal: &Rehearsal, round: usize| {
+        rehearsal.version(&format!("v{round}"));
+        format!("v{round}")
+    };
+    die_everywhere(&publish, &publish, prepare).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_promotion_is_finished_by_the_next() {
+    let promote = ["promote", "staging", "production"];
+    let prepare = async |rehearsal: &Rehearsal, round: usize| {
+        rehearsal.version(&format!("v{round}"));
+        rehearsal.qdn(&["publish", "staging"]).await.ended(0);
+        format!("v{round}")
+    };
+    die_everywhere(&promote, &promote, prepare).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_rollback_is_finished_by_the_next() {
+    let prepare = async |rehearsal: &Rehearsal, round: usize| {
+        rehearsal.version(&format!("v{round}"));
+        rehearsal.qdn(&["publish", "production"]).await.ended(0);
+        rehearsal.version(&format!("bad{round}"));
+        rehearsal.qdn(&["publish", "production"]).await.ended(0);
+        format!("v{round}")
+    };
+    die_everywhere(&["rollback", "production"], &["rollback", "production"], prepare).await;
 }

@@ -184,36 +184,46 @@ async fn crawl(url: String, stop: Arc<AtomicBool>) -> usize {
             assert_eq!(get(&format!("{url}{asset}")).await.0, 200, "{path} needs {asset}");
             read += 1;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     read
 }
 
 /// A command dies at every one of its requests, and each time the next one brings the stage to where it leads.
-/// `prepare` makes the stage what it was before, and says which version the next command must lead to.
-async fn die_everywhere(dying: &[&str], next: &[&str], mut prepare: impl AsyncFnMut(&Rehearsal, usize) -> String) {
+/// `prepare` is told where the stage is to go, `v1` or `v2`, and says which command dies, which is the next, and where
+/// that leads.
+async fn die_everywhere(mut prepare: impl AsyncFnMut(&Rehearsal, Trip) -> (Vec<String>, Vec<String>, &'static str)) {
     let rehearsal = Rehearsal::new().await;
-    rehearsal.version("0");
-    rehearsal.qdn(&["publish", "staging"]).await.ended(0);
-    rehearsal.qdn(&["promote", "staging", "production"]).await.ended(0);
+    let mut releases = Vec::new();
+    // What does not build is quick, and there are hundreds of commands to run.
+    for version in ["v1", "v2"] {
+        rehearsal.version(version);
+        let built = rehearsal.qdn(&["build", "--out", version, "--json"]).await.ended(0).json();
+        releases.push(built["release"].as_str().expect("a release").to_owned());
+        rehearsal.qdn(&["publish", "staging", "--dist", version]).await.ended(0);
+        rehearsal.qdn(&["promote", "staging", "production"]).await.ended(0);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let reader = tokio::spawn(crawl(rehearsal.cloud.edge_url("EPRODUCTION"), Arc::clone(&stop)));
-    let mut round = 0;
+    let mut here = 1;
     for death in [Death::Before, Death::After] {
         for nth in 0.. {
-            round += 1;
-            let version = prepare(&rehearsal, round).await;
-            let died = kill_at(&rehearsal, dying, nth, death).await;
-            let run = rehearsal.qdn(next).await;
-            assert_eq!(run.code, 0, "{dying:?} died {death:?} its request {nth}, then {next:?}: {}", run.stderr);
+            let (from, to) = (["v1", "v2"][here], ["v1", "v2"][1 - here]);
+            let trip = Trip { from, to, from_release: releases[here].clone(), to_release: releases[1 - here].clone() };
+            let (dying, next, version) = prepare(&rehearsal, trip).await;
+            let arguments = |list: &[String]| list.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+            let told = format!("`{}` died {death:?} its request {nth}, then `{}`", arguments(&dying), arguments(&next));
+            let died = kill_at(&rehearsal, &dying.iter().map(String::as_str).collect::<Vec<_>>(), nth, death).await;
+            let run = rehearsal.qdn(&next.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            assert_eq!(run.code, 0, "{told}: {}", run.stderr);
             for path in ["/", "/about/", "/blog/", "/blog/a/"] {
-                let page = rehearsal.page("production", path).await;
-                assert_eq!(page, version, "{path} after {dying:?} died {death:?} its request {nth}, then {next:?}");
+                assert_eq!(rehearsal.page("production", path).await, version, "{path}: {told}");
             }
             let live = rehearsal.cloud.function("route-production").and_then(|(_, live)| live).expect("a live function");
-            assert!(live.contains(&format!("\"{version}\"")), "the function too, after {nth}: {live}");
+            assert!(live.contains(&format!("\"{version}\"")), "the function: {told}: {live}");
+            here = usize::from(version == "v2");
             if !died {
-                assert!(nth > 20, "{dying:?} makes requests");
+                assert!(nth > 20, "{} makes requests", arguments(&dying));
                 break;
             }
         }
@@ -223,35 +233,50 @@ async fn die_everywhere(dying: &[&str], next: &[&str], mut prepare: impl AsyncFn
     assert!(reader.await.expect("no page was broken") > 100);
 }
 
+/// Where production is, and where it is to go.
+struct Trip {
+    from: &'static str,
+    to: &'static str,
+    from_release: String,
+    to_release: String,
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_publish_is_finished_by_the_next() {
-    let publish = ["publish", "production"];
-    let prepare = async |rehearsal: &Rehearsal, round: usize| {
-        rehearsal.version(&format!("v{round}"));
-        format!("v{round}")
-    };
-    die_everywhere(&publish, &publish, prepare).await;
+    die_everywhere(async |_, trip| {
+        let publish = words(&format!("publish production --dist {}", trip.to));
+        (publish.clone(), publish, trip.to)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_publish_is_undone_by_a_rollback() {
+    die_everywhere(async |_, trip| {
+        let publish = words(&format!("publish production --dist {}", trip.to));
+        (publish, words(&format!("rollback production --to {}", trip.from_release)), trip.from)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_promotion_is_finished_by_the_next() {
-    let promote = ["promote", "staging", "production"];
-    let prepare = async |rehearsal: &Rehearsal, round: usize| {
-        rehearsal.version(&format!("v{round}"));
-        rehearsal.qdn(&["publish", "staging"]).await.ended(0);
-        format!("v{round}")
-    };
-    die_everywhere(&promote, &promote, prepare).await;
+    die_everywhere(async |rehearsal, trip| {
+        rehearsal.qdn(&["rollback", "staging", "--to", &trip.to_release]).await.ended(0);
+        (words("promote staging production"), words("promote staging production"), trip.to)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_rollback_is_finished_by_the_next() {
-    let prepare = async |rehearsal: &Rehearsal, round: usize| {
-        rehearsal.version(&format!("v{round}"));
-        rehearsal.qdn(&["publish", "production"]).await.ended(0);
-        rehearsal.version(&format!("bad{round}"));
-        rehearsal.qdn(&["publish", "production"]).await.ended(0);
-        format!("v{round}")
-    };
-    die_everywhere(&["rollback", "production"], &["rollback", "production"], prepare).await;
+    die_everywhere(async |_, trip| {
+        let rollback = words(&format!("rollback production --to {}", trip.to_release));
+        (rollback.clone(), rollback, trip.to)
+    })
+    .await;
 }

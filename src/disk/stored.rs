@@ -49,7 +49,7 @@ pub fn stored(folder: &Path) -> io::Result<Stored> {
         let file = folder.join("functions").join(format!("{name}.js"));
         match fs::read_to_string(&file) {
             Ok(code) if crate::release::Digest::of(code.as_bytes()).hex() == entry.sha256 => {
-                drop(functions.insert(name.clone(), code))
+                drop(functions.insert(name.clone(), code));
             }
             Ok(_) => problems.push(format!("`{}` is not the function that its manifest names", file.display())),
             Err(error) => problems.push(format!("`{}` cannot be read: {error}", file.display())),

@@ -12,7 +12,7 @@ use super::{INTERRUPTED, PROBLEMS, REMOTE, USAGE};
 use crate::build::{self, Runtime};
 use crate::deploy::apply::{self, Context, Keep, Look, Stopped, Supply, Wish};
 use crate::deploy::invalidation::Change;
-use crate::deploy::ledger::{Head, Kind};
+use crate::deploy::ledger::{Commit, Head, Kind};
 use crate::deploy::options::{InvalidationOptions, Proof, StageOptions, Store};
 use crate::deploy::plan::Policy;
 use crate::deploy::remote::{Content, Stage};
@@ -313,7 +313,7 @@ async fn with_goods<T>(
     goods: &Goods,
     options: &StageOptions,
     policy: Policy,
-    commit: Option<crate::deploy::ledger::Commit>,
+    commit: Option<Commit>,
     work: impl AsyncFnOnce(&Wish<'_>) -> T,
 ) -> T {
     let objects = |name: &str, key: &str| goods.contents.get(&(name.to_owned(), key.to_owned())).cloned();
@@ -355,32 +355,37 @@ pub(super) fn publish(global: &Global, args: &Publish, ui: &mut Ui) -> std::resu
     })
 }
 
-/// Makes a stage serve a release that a stage keeps, and hands the wish on.
-async fn with_kept<T>(
+/// A release that a stage keeps, and how another or the same shall come to serve it.
+struct Kept<'a> {
     kind: Kind,
-    from: &Stage,
-    release: &str,
-    commit: Option<crate::deploy::ledger::Commit>,
+    from: &'a Stage,
+    release: &'a str,
+    commit: Option<Commit>,
     policy: Policy,
-    at: &At<'_>,
+    /// Keys, by distribution, of which the edge holds something else.
     stale: BTreeMap<String, Vec<String>>,
-    work: impl AsyncFnOnce(&Wish<'_>) -> Result<T>,
-) -> Result<T> {
-    let manifest = apply::manifest(from, release, at.context).await?;
-    let functions = apply::functions(from, &manifest, at.context).await?;
+}
+
+/// Makes a wish of what a stage keeps, and hands it on.
+async fn with_kept<T>(kept: Kept<'_>, at: &At<'_>, work: impl AsyncFnOnce(&Wish<'_>) -> Result<T>) -> Result<T> {
+    let manifest = apply::manifest(kept.from, kept.release, at.context).await?;
+    let functions = apply::functions(kept.from, &manifest, at.context).await?;
     let addresses = addresses(&manifest, &functions, &at.options.invalidation);
     let wish = Wish {
-        kind,
+        kind: kept.kind,
         manifest: &manifest,
-        commit,
-        supply: Supply::Stage(from),
-        policy,
+        commit: kept.commit,
+        supply: Supply::Stage(kept.from),
+        policy: kept.policy,
         terms: at.options.invalidation.terms(),
-        stale,
+        stale: kept.stale,
         addresses: &addresses,
     };
     work(&wish).await
 }
+
+/// A way back is no build that went wrong.
+const UNGUARDED: Policy = Policy { allow_removals: true, allow_older: true, most_removed: None };
 
 /// What a stage has been used for before, or that it has not.
 async fn known(stage: &Stage, context: &Context) -> Result<Head> {
@@ -414,10 +419,8 @@ pub(super) fn promote(global: &Global, args: &Promote, ui: &mut Ui) -> std::resu
         let policy = desk.policy(&args.guards);
         let at = At { options: &options, stage: &stage, context: &context };
         let commit = head.commit.clone();
-        with_kept(Kind::Promote, &from, &release, commit, policy, &at, BTreeMap::new(), async |wish| {
-            desk.bring(wish, look(&args.guards), None, &at, &args.manner).await
-        })
-        .await
+        let kept = Kept { kind: Kind::Promote, from: &from, release: &release, commit, policy, stale: BTreeMap::new() };
+        with_kept(kept, &at, async |wish| desk.bring(wish, look(&args.guards), None, &at, &args.manner).await).await
     })
 }
 
@@ -443,11 +446,9 @@ pub(super) fn rollback(global: &Global, args: &Rollback, ui: &mut Ui) -> std::re
         };
         let commit = head.past.iter().find(|past| past.release == release).and_then(|past| past.commit.clone());
         let at = At { options: &options, stage: &stage, context: &context };
-        let policy = Policy { allow_removals: true, allow_older: true, most_removed: None };
-        with_kept(Kind::Rollback, &stage, &release, commit, policy, &at, BTreeMap::new(), async |wish| {
-            desk.bring(wish, Look::Books, None, &at, &args.manner).await
-        })
-        .await
+        let kept =
+            Kept { kind: Kind::Rollback, from: &stage, release: &release, commit, policy: UNGUARDED, stale: BTreeMap::new() };
+        with_kept(kept, &at, async |wish| desk.bring(wish, Look::Books, None, &at, &args.manner).await).await
     })
 }
 
@@ -506,12 +507,10 @@ pub(super) fn audit(global: &Global, args: &AuditArgs, ui: &mut Ui) -> std::resu
             return Ok(if audit.is_whole() { 0 } else { REMOTE });
         }
         let at = At { options: &options, stage: &stage, context: &context };
-        let policy = Policy { allow_removals: true, allow_older: true, most_removed: None };
-        let head = known(&stage, &context).await?;
-        let commit = head.commit.clone();
-        let code = with_kept(Kind::Repair, &stage, &audit.release, commit, policy, &at, audit.stale(), async |wish| {
-            desk.bring(wish, Look::Objects, None, &at, &args.manner).await
-        });
+        let commit = known(&stage, &context).await?.commit;
+        let release = audit.release.as_str();
+        let kept = Kept { kind: Kind::Repair, from: &stage, release, commit, policy: UNGUARDED, stale: audit.stale() };
+        let code = with_kept(kept, &at, async |wish| desk.bring(wish, Look::Objects, None, &at, &args.manner).await);
         let code = code.await?;
         apply::restore_bodies(&stage, &context).await?;
         let left = apply::audit(&stage, &context).await?;

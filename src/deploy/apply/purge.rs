@@ -214,7 +214,7 @@ async fn verify(
         match verdict {
             Ok(true) => {}
             Ok(false) => stale.entry(name).or_default().push(key),
-            Err(failure) => drop(verified.unknown.push(format!("{name}/{key}: {failure}"))),
+            Err(failure) => verified.unknown.push(format!("{name}/{key}: {failure}")),
         }
     }
     for (name, keys) in stale {
@@ -235,9 +235,9 @@ async fn verify(
                 is_fresh = matches!(look(&name, &key, false, wish.manifest, stage, context).await, Ok(true));
             }
             if is_fresh {
-                verified.purged_again.push(format!("{name}/{key}"))
+                verified.purged_again.push(format!("{name}/{key}"));
             } else {
-                verified.stale.push(format!("{name}/{key}"))
+                verified.stale.push(format!("{name}/{key}"));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Publishing: never a broken page, never a lost invalidation, whoever is killed or cut off and when.
 
+#![allow(clippy::unwrap_used, reason = "a test that ends there says where")]
+
 mod books;
 mod crash;
 mod crowd;

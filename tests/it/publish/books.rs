@@ -1,11 +1,10 @@
 //! One publish after the other, and what the books say.
 
 use super::*;
-use tempfile::TempDir;
 
 #[tokio::test]
 async fn a_site_is_published_changed_and_brought_back() {
-    let folder = TempDir::new().unwrap();
+    let folder = scratch();
     let stage = stage("local", &directory(folder.path()));
     let (one, two) = (site("1", PAGES), site("2", &PAGES[1..]));
     let receipt = publish(&one, &stage, &context("ann")).await.unwrap();
@@ -31,7 +30,7 @@ async fn a_site_is_published_changed_and_brought_back() {
 
 #[tokio::test]
 async fn a_release_is_promoted_to_a_stage_of_its_own_and_of_the_same_books() {
-    let (a, b) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (a, b) = (scratch(), scratch());
     let staging = stage("staging", &directory(a.path()));
     let one = site("1", PAGES);
     publish(&one, &staging, &context("ann")).await.unwrap();

@@ -8,7 +8,6 @@ use qdn::deploy::remote::{
     Running, Stat, Tag, When,
 };
 use std::sync::Mutex;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 
 /// Lets so many requests through; at the next one its process is dead.
@@ -156,7 +155,7 @@ async fn die_everywhere(dying: Command, next: Command) {
     let mut deaths = Vec::new();
     for is_done in [false, true] {
         for left in 0.. {
-            let (folder, aside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+            let (folder, aside) = (scratch(), scratch());
             let (here, there) = (directory(folder.path()), directory(aside.path()));
             let (stage, other) = (stage("local", &here), stage("other", &there));
             publish(&version_of("3"), &other, &context("other")).await.unwrap();

@@ -2,11 +2,10 @@
 
 use super::*;
 use std::time::Duration;
-use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_publishes_together_publishes_one_after_the_other() {
-    let folder = TempDir::new().unwrap();
+    let folder = scratch();
     let here = directory(folder.path());
     for round in 0..25 {
         let crowd = 2 + round % 7;

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use tempfile::TempDir;
 
 /// The function before the site. `mark` makes its code another.
 pub(crate) fn function(mark: &str) -> Function {
@@ -82,6 +83,12 @@ pub(crate) fn stage(name: &str, directory: &Directory) -> Stage {
         cdn: directory.cdn(),
         functions: BTreeMap::new(),
     }
+}
+
+/// A folder of one's own: in memory where there is such a place, as these tests write a hundred thousand files.
+pub(crate) fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
 }
 
 pub(crate) fn directory(root: &Path) -> Directory {

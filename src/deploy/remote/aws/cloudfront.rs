@@ -7,12 +7,12 @@ use super::super::{
     Cdn, DistributionInfo, Failure, Fetched, FunctionStage, Invalidation, Kind, RemoteFunction, Running, Tag, Tested,
 };
 use super::Aws;
-use super::failure::{Asked, Clock};
+use super::failure::{Asked, Clock, chain};
 use crate::deploy::invalidation::Item;
 use async_trait::async_trait;
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_cloudfront::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudfront::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::primitives::Blob;
 use aws_sdk_cloudfront::types;
 use aws_sdk_cloudfront::types::{EventType, FunctionAssociations, FunctionConfig, FunctionRuntime, InvalidationBatch, Paths};
@@ -160,7 +160,7 @@ impl Cdn for CloudFront {
         request.headers_mut().try_insert("accept-encoding", "identity").map_err(|error| refused(&error))?;
         let asked = async {
             let answer = self.visitor.call(request).await;
-            let answer = answer.map_err(|error| lost(&what, &DisplayErrorContext(&error).to_string()))?;
+            let answer = answer.map_err(|error| lost(&what, &chain(&error)))?;
             let mut headers = BTreeMap::<String, String>::new();
             for (name, value) in answer.headers() {
                 let known = headers.entry(name.to_ascii_lowercase()).or_default();
@@ -171,7 +171,7 @@ impl Cdn for CloudFront {
             }
             let status = answer.status().as_u16();
             let body = ByteStream::new(answer.into_body()).collect().await;
-            let body = body.map_err(|error| lost(&what, &DisplayErrorContext(&error).to_string()))?;
+            let body = body.map_err(|error| lost(&what, &chain(&error)))?;
             Ok(Fetched { status, headers, body: body.to_vec() })
         };
         timeout(FETCH, asked).await.unwrap_or_else(|_| Err(lost(&what, &format!("no answer within {} s", FETCH.as_secs()))))

@@ -3,7 +3,7 @@
 use super::super::{Failure, Kind};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_async::time::SharedTimeSource;
 use std::error::Error;
@@ -87,10 +87,10 @@ impl Asked<'_> {
             let passing = matches!(why, CredentialsError::ProviderTimedOut(_));
             return self.fail(
                 if passing { Kind::Busy } else { Kind::Refused },
-                format!("no credentials: {}. Sign in again, or set AWS_PROFILE, and run it again", DisplayErrorContext(why)),
+                format!("no credentials: {}. Sign in again, or set AWS_PROFILE, and run it again", chain(why)),
             );
         }
-        let all = DisplayErrorContext(error);
+        let all = chain(error);
         let response = match error {
             SdkError::ConstructionFailure(_) => return self.fail(Kind::Refused, all),
             SdkError::DispatchFailure(failure) if failure.is_user() => return self.fail(Kind::Refused, all),
@@ -168,6 +168,20 @@ impl Asked<'_> {
             hint => self.fail(kind, format!("{said}. {hint}")),
         }
     }
+}
+
+/// An error and those behind it, each that says something new.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let part = error.to_string();
+        if !parts.iter().any(|known| known.contains(&part)) {
+            parts.push(part);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
 }
 
 /// The reason, where there are no credentials to sign with.

@@ -7,7 +7,7 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>).
 
 use super::super::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stat, Tag, When};
-use super::failure::{Asked, Clock, date, status};
+use super::failure::{Asked, Clock, chain, date, status};
 use super::{Aws, patience, timeouts};
 use async_trait::async_trait;
 use aws_runtime::auth::PayloadSigningOverride;
@@ -15,7 +15,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut};
 use aws_sdk_s3::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, EncodingType, MetadataDirective};
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
@@ -279,7 +279,7 @@ impl Bucket for S3Bucket {
         let size = u64::try_from(object.content_length().unwrap_or_default()).unwrap_or_default();
         let bytes = match timeout(patience(size), object.body.collect()).await {
             Ok(Ok(bytes)) => bytes.to_vec(),
-            Ok(Err(error)) => return Err(lost(format!("it was cut off: {}", DisplayErrorContext(&error)))),
+            Ok(Err(error)) => return Err(lost(format!("it was cut off: {}", chain(&error)))),
             Err(_) => return Err(lost(format!("it did not arrive within {} s", patience(size).as_secs()))),
         };
         Ok(Some(Found { bytes, tag, age: now.duration_since(written).unwrap_or_default() }))

@@ -103,10 +103,15 @@ pub struct Commit {
 /// The process that is at work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The machine's name.
+    /// The machine's name, for people.
     pub host: String,
+    /// Where its number means something: one start of one machine, and one space of process numbers there. Containers
+    /// share names of machines, and each has a process 1. Empty where nobody can tell.
+    pub space: String,
     /// The process there.
     pub process: u32,
+    /// Random: this run and no other.
+    pub run: String,
 }
 
 impl fmt::Display for Holder {
@@ -126,8 +131,10 @@ pub struct Applying {
     pub commit: Option<Commit>,
     /// Every release of which pages may be served now: this one's, and those of applies that were interrupted.
     pub touched: Vec<String>,
-    /// Which apply this is. It is part of the invalidation's name.
+    /// Which apply this is.
     pub sequence: u64,
+    /// Random, and part of the invalidation's name: a number may come again after a state was lost.
+    pub token: String,
     /// What the edge has to forget when it is done, by distribution.
     pub items: BTreeMap<String, Vec<Item>>,
     /// Who does it; nobody, once they said that they stopped.
@@ -143,6 +150,15 @@ pub struct Issued {
     pub id: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Where a distribution lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Bucket and prefix.
+    pub at: String,
+    /// Whether a publish was finished there. Before that, nothing is known of what lies there but that it is ours.
+    pub is_known: bool,
 }
 
 /// A function as this stage made it live.
@@ -189,6 +205,8 @@ pub struct Head {
     pub release: Option<String>,
     /// The commit it was built from.
     pub commit: Option<Commit>,
+    /// Where each distribution lies. What the books say of it is said of that place.
+    pub places: BTreeMap<String, Site>,
     /// The number of the last apply.
     pub sequence: u64,
     /// The apply whose ETags are on record.
@@ -255,6 +273,7 @@ impl Head {
             nonce: String::new(),
             release: None,
             commit: None,
+            places: BTreeMap::new(),
             sequence: 0,
             tags: None,
             applying: None,
@@ -278,6 +297,17 @@ impl Head {
     #[must_use]
     pub fn begun(&self, applying: Applying, signature: &Signature) -> Self {
         Self { sequence: applying.sequence, applying: Some(applying), owed: BTreeMap::new(), ..self.next(signature) }
+    }
+
+    /// Distributions have come, or lie elsewhere now; what was looked at was found empty, or is taken over. Said before
+    /// the first asset is written there, so that a publish that ends after it does not find somebody's site.
+    #[must_use]
+    pub fn placed(&self, places: &BTreeMap<String, String>, signature: &Signature) -> Self {
+        let site = |(name, at): (&String, &String)| {
+            let known = self.places.get(name).filter(|known| known.at == *at).cloned();
+            (name.clone(), known.unwrap_or_else(|| Site { at: at.clone(), is_known: false }))
+        };
+        Self { places: places.iter().map(site).collect(), ..self.next(signature) }
     }
 
     /// It goes on: whoever reads the time of this document knows that somebody is at work.
@@ -314,7 +344,8 @@ impl Head {
         next.past.truncate(PAST);
         next.release = Some(applying.to);
         next.commit = applying.commit;
-        next.tags = Some(applying.sequence);
+        next.tags = done.tags;
+        next.places.values_mut().for_each(|site| site.is_known = true);
         next.owed = done.owed;
         for (distribution, issued) in done.issued {
             next.issued.entry(distribution).or_default().push(issued);
@@ -413,7 +444,8 @@ impl Head {
                 }
             };
         }
-        if let Some(applying) = &self.applying {
+        // A repair leads nowhere, so it is no step to go back by, whether it was finished or not.
+        if let Some(applying) = self.applying.as_ref().filter(|applying| applying.kind != Kind::Repair) {
             if applying.kind == Kind::Rollback {
                 return Ok(Some(applying.to.clone()));
             }
@@ -426,7 +458,9 @@ impl Head {
             };
             return self.release.clone().map(Some).ok_or_else(nothing);
         }
-        match self.past.first() {
+        let is_move = |at: &usize| self.past.get(at + 1).is_none_or(|before| before.release != self.past[*at].release);
+        let last = (0..self.past.len()).find(is_move).map(|at| &self.past[at]);
+        match last {
             Some(past) if past.kind == Kind::Rollback => Ok(None),
             _ => {
                 let before = self.past.iter().find(|past| Some(past.release.as_str()) != self.release.as_deref());
@@ -446,6 +480,8 @@ pub struct Done {
     pub issued: BTreeMap<String, Issued>,
     /// The functions that are live now.
     pub functions: BTreeMap<String, LiveFunction>,
+    /// The apply whose ETags are on record.
+    pub tags: Option<u64>,
 }
 
 #[cfg(test)]
@@ -463,8 +499,9 @@ mod tests {
             commit: None,
             touched: touched.iter().map(|id| (*id).to_owned()).collect(),
             sequence: 1,
+            token: "t".to_owned(),
             items: BTreeMap::from([("site".to_owned(), vec![item.parse().unwrap()])]),
-            holder: Some(Holder { host: "h".to_owned(), process: 1 }),
+            holder: Some(Holder { host: "h".to_owned(), space: String::new(), process: 1, run: "1".to_owned() }),
             began: Timestamp::UNIX_EPOCH,
         }
     }
@@ -501,7 +538,14 @@ mod tests {
         let back = Applying { kind: Kind::Rollback, ..applying("r1", &["r1"], "/b") };
         let back = done.begun(back, &signed("6"));
         assert_eq!(back.back(None), Ok(Some("r1".to_owned())), "it is gone on with");
-        assert_eq!(back.finished(Done::default(), &signed("7")).back(None), Ok(None), "twice is not further");
+        let back = back.finished(Done::default(), &signed("7"));
+        assert_eq!(back.back(None), Ok(None), "twice is not further");
+        let repair = Applying { kind: Kind::Repair, ..applying("r1", &["r1"], "/b") };
+        let repairing = back.begun(repair.clone(), &signed("8"));
+        assert_eq!(repairing.back(None), Ok(None), "nor is a repair, whether it was cut off");
+        assert_eq!(repairing.finished(Done::default(), &signed("9")).back(None), Ok(None), "or not");
+        let repairing = done.begun(Applying { to: "r2".to_owned(), ..repair }, &signed("10"));
+        assert_eq!(repairing.back(None), Ok(Some("r1".to_owned())), "and a bad release is left all the same");
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub fn stored(folder: &Path) -> io::Result<Stored> {
     let named = |error: &dyn std::fmt::Display| io::Error::other(format!("`{}`: {error}", path.display()));
     let text = fs::read_to_string(&path).map_err(|error| named(&error))?;
     let manifest = Manifest::parse(&text).map_err(|error| named(&error))?;
+    if !manifest.is_genuine() {
+        return Err(named(&"it is not as `qdn build` wrote it: its content has another name"));
+    }
     let (mut files, mut functions, mut problems) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (name, distribution) in &manifest.distributions {
         for (key, entry) in &distribution.objects {

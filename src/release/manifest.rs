@@ -118,6 +118,12 @@ impl Manifest {
         text
     }
 
+    /// Whether it is named by its content, as each was when it was made.
+    pub fn is_genuine(&self) -> bool {
+        let unnamed = Self { release: String::new(), ..self.clone() };
+        Digest::of(unnamed.to_json().as_bytes()).short() == self.release
+    }
+
     /// Reads a stored manifest.
     ///
     /// # Errors
@@ -148,6 +154,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let manifest = release_of("hello");
+        assert!(manifest.is_genuine() && !Manifest { release: "0".to_owned(), ..manifest.clone() }.is_genuine());
         assert_eq!(Manifest::parse(&manifest.to_json()), Ok(manifest));
         assert_eq!(Manifest::parse(r#"{"version": 9}"#), Err(ParseError::Version(9)));
         assert!(matches!(Manifest::parse("{"), Err(ParseError::Form(_))));

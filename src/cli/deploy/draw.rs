@@ -162,7 +162,9 @@ pub(super) fn receipt(receipt: &Receipt, ui: &mut Ui) {
         let state = match (&purged.id, purged.is_complete) {
             (_, true) => "complete".to_owned(),
             (Some(id), false) => format!("in progress ({id}); `qdn status {}` looks again", receipt.stage),
-            (None, false) => format!("owed: the quota is full; the next publish or `qdn status {}` tries again", receipt.stage),
+            (None, false) => {
+                format!("owed, as CloudFront took no more: `qdn status {}` or the next publish tries again", receipt.stage)
+            }
         };
         ui.say(&format!("  invalidation of {name}: {}, {state}", plural(purged.items.len(), "path")));
     }

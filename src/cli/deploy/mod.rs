@@ -121,9 +121,18 @@ impl Desk<'_> {
         let stage = stages::stage(&options, &self.root).await?;
         let teller = Teller::new(self.ui);
         let context = stages::context(&options, wait, adopt, Arc::new(move |progress| teller.hear(progress)));
-        let context = Arc::new(context);
-        on_interrupt(&context);
-        Ok((options, stage, context))
+        Ok((options, stage, Arc::new(context)))
+    }
+
+    /// A stage, and all others that keep their books where it does: `gc` counts what each of them needs.
+    async fn with_the_same_books(&self, options: &StageOptions, stage: &Stage) -> Result<Vec<Stage>> {
+        let mut stages = vec![stage.clone()];
+        for (name, (other, _)) in &self.project.config.stages {
+            if *name != stage.name && other.store == options.store && other.control == options.control {
+                stages.push(stages::stage(other, &self.root).await?);
+            }
+        }
+        Ok(stages)
     }
 
     /// Builds, or takes what was built.
@@ -200,7 +209,7 @@ impl Desk<'_> {
         let mut saved = saved;
         if is_asked {
             let live = apply::read(stage, context, Some(&wish.manifest.release), look).await?;
-            let prepared = apply::prepare(wish, live)?;
+            let prepared = apply::prepare(wish, live, stage, context)?;
             draw::plan(&prepared, &stage.name, self.verbose, self.ui);
             if !prepared.is_done() {
                 self.ui.say(&format!("\n{} to {}? [y/N] ", wish.kind.name(), stage.name));
@@ -212,6 +221,8 @@ impl Desk<'_> {
                 saved = Some(prepared.json(stage));
             }
         }
+        // Until here Ctrl-C ends the program, as nothing was begun.
+        on_interrupt(context);
         let receipt = tokio::select! {
             receipt = apply::bring(wish, look, saved.as_ref(), stage, context) => receipt?,
             () = second_interrupt(context) => return Ok(INTERRUPTED),
@@ -231,7 +242,7 @@ impl Desk<'_> {
 struct At<'a> {
     options: &'a StageOptions,
     stage: &'a Stage,
-    context: &'a Context,
+    context: &'a Arc<Context>,
 }
 
 /// From the first interrupt on nothing new begins.
@@ -284,10 +295,10 @@ pub(super) fn plan(global: &Global, args: &Plan, ui: &mut Ui) -> std::result::Re
         let (options, stage, context) = desk.stage(&args.stage, None, args.guards.adopt).await?;
         let goods = desk.goods(args.dist.as_deref())?;
         let policy = desk.policy(&args.guards);
-        let commit = stages::commit(&desk.root);
+        let commit = if args.dist.is_none() { stages::commit(&desk.root) } else { None };
         let prepared = with_goods(&goods, &options, policy, commit, async |wish| {
             let live = apply::read(&stage, &context, Some(&wish.manifest.release), look(&args.guards)).await?;
-            apply::prepare(wish, live)
+            apply::prepare(wish, live, &stage, &context)
         });
         let prepared = prepared.await?;
         let document = prepared.json(&stage);
@@ -346,7 +357,9 @@ pub(super) fn publish(global: &Global, args: &Publish, ui: &mut Ui) -> std::resu
         };
         let (options, stage, context) = desk.stage(&args.stage, args.manner.wait, args.guards.adopt).await?;
         let goods = desk.goods(args.dist.as_deref())?;
-        let (policy, commit) = (desk.policy(&args.guards), stages::commit(&desk.root));
+        // Of what was built before nobody knows from which commit.
+        let commit = if args.dist.is_none() { stages::commit(&desk.root) } else { None };
+        let policy = desk.policy(&args.guards);
         let at = At { options: &options, stage: &stage, context: &context };
         with_goods(&goods, &options, policy, commit, async |wish| {
             desk.bring(wish, look(&args.guards), saved, &at, &args.manner).await
@@ -526,14 +539,17 @@ pub(super) fn audit(global: &Global, args: &AuditArgs, ui: &mut Ui) -> std::resu
 /// `qdn gc`.
 pub(super) fn gc(global: &Global, args: &Gc, ui: &mut Ui) -> std::result::Result<u8, String> {
     command(global, ui, async |desk| {
-        let (_, stage, context) = desk.stage(&args.stage, None, false).await?;
+        let (options, stage, context) = desk.stage(&args.stage, None, false).await?;
+        known(&stage, &context).await?;
+        let stages = desk.with_the_same_books(&options, &stage).await?;
+        on_interrupt(&context);
         let settings = desk.project.config.publish;
         let keep = Keep {
             releases: usize::try_from(args.keep.unwrap_or(settings.keep_releases)).unwrap_or(usize::MAX),
             days: u16::try_from(args.days.unwrap_or(settings.keep_days)).unwrap_or(u16::MAX),
             only_look: args.dry_run,
         };
-        let collected = apply::collect(keep, &stage, &context).await?;
+        let collected = apply::collect(keep, &stages, &context).await?;
         if desk.ui.json {
             let mut document = json!(collected);
             document["version"] = json!(1);

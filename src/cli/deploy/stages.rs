@@ -84,20 +84,32 @@ pub(super) fn context(
     tell: Arc<dyn Fn(&apply::Progress) + Send + Sync>,
 ) -> Context {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
-    let holder = Holder { host: host.clone(), process: std::process::id() };
+    let nonce = || random::<16>(&System).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let space = process_space();
+    let holder = Holder { host: host.clone(), space: space.clone(), process: std::process::id(), run: nonce() };
     let user = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME", "USERNAME"].into_iter().find_map(variable);
     Context {
         by: format!("{}@{host}", user.unwrap_or_else(|| "somebody".to_owned())),
         holder,
         clock: Arc::new(jiff::Timestamp::now),
-        nonce: Arc::new(|| random::<16>(&System).iter().map(|byte| format!("{byte:02x}")).collect()),
-        is_gone: Arc::new(move |other| other.host == host && is_gone(other.process)),
+        nonce: Arc::new(nonce),
+        is_gone: Arc::new(move |other| !space.is_empty() && other.space == space && is_gone(other.process)),
         tell,
         pace: Pace::default(),
         lease: apply::LEASE,
         wait: wait.or(options.wait).map_or(WAIT, Duration::from_secs),
         adopt,
         agree: Arc::new(build::agree),
+    }
+}
+
+/// This start of this machine, and its space of process numbers. Empty where the system does not tell.
+fn process_space() -> String {
+    let boot = disk::read_file(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
+    let space = std::fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned());
+    match space {
+        Ok(space) if !boot.is_empty() => format!("{} {space}", String::from_utf8_lossy(&boot).trim()),
+        _ => String::new(),
     }
 }
 

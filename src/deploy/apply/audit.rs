@@ -3,7 +3,7 @@
 use super::books::{Books, Known};
 use super::live::as_stored;
 use super::{Context, Stopped, supply};
-use crate::deploy::ledger::{self, Head};
+use crate::deploy::ledger::{self, Damage, Head};
 use crate::deploy::remote::{Failure, FunctionStage, Stage};
 use crate::release::{Class, Digest, Key, Manifest, ObjectEntry};
 use serde::Serialize;
@@ -228,8 +228,12 @@ pub async fn restore(stage: &Stage, context: &Context) -> Result<Option<Head>, S
     let books = Books::new(stage, context);
     let key = ledger::head(&stage.name);
     let found = books.read(&key).await?;
-    if found.as_ref().is_some_and(|found| Head::parse(&String::from_utf8_lossy(&found.bytes)).is_ok()) {
-        return Ok(None);
+    let text = found.as_ref().map(|found| String::from_utf8_lossy(&found.bytes).into_owned());
+    match text.as_deref().map(Head::parse) {
+        Some(Ok(_)) => return Ok(None),
+        // A newer qdn knows what it says; this one must not write over it.
+        Some(Err(damage @ Damage::Version(_))) => return Err(books.damaged(&key, &damage)),
+        Some(Err(Damage::Form(_))) | None => {}
     }
     let folder = ledger::log(&stage.name);
     let listed = context.pace.run(|| stage.control.list(&folder)).await?;

@@ -5,9 +5,11 @@ use crate::deploy::ledger::{self, Damage, Head, Holder, Signature, Tags};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
 use crate::release::{Digest, Manifest, ParseError};
 use serde::{Deserialize, Serialize};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long is waited for somebody else's publish, in looks.
 const LOOKS: u32 = 1200;
@@ -65,7 +67,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    fn damaged(&self, key: &str, damage: &Damage) -> Stopped {
+    pub(super) fn damaged(&self, key: &str, damage: &Damage) -> Stopped {
         let place = self.control().locate(key);
         let hint = match damage {
             Damage::Version(_) => String::new(),
@@ -180,8 +182,8 @@ impl<'a> Books<'a> {
             return Err(Stopped::Failed(format!("{place} is not there, so nobody knows what the release {id} was")));
         };
         match Manifest::parse(&String::from_utf8_lossy(&found.bytes)) {
-            Ok(manifest) if manifest.release == id => Ok(manifest),
-            Ok(manifest) => Err(Stopped::Failed(format!("{place} holds the release {}: somebody changed it", manifest.release))),
+            Ok(manifest) if manifest.release == id && manifest.is_genuine() => Ok(manifest),
+            Ok(_) => Err(Stopped::Failed(format!("{place} is not as it was written: somebody changed it"))),
             Err(error @ ParseError::Version(_)) => Err(Stopped::Failed(format!("{place}: {error}"))),
             Err(error) => Err(Stopped::Failed(format!("{place} is damaged: {error}"))),
         }
@@ -212,18 +214,44 @@ impl<'a> Books<'a> {
 pub(super) struct Hold<'a> {
     pub(super) books: Books<'a>,
     known: Mutex<Known>,
+    /// When the books last heard of this process.
+    spoke: std::sync::Mutex<Instant>,
+    /// One asks for the head, the others wait for what it hears.
+    gate: Mutex<()>,
+    /// Somebody else took over.
+    lost: AtomicBool,
+    /// Something that visitors see may have been changed.
+    touched: AtomicBool,
 }
 
 impl<'a> Hold<'a> {
     pub(super) fn new(books: Books<'a>, known: Known) -> Self {
-        Self { books, known: Mutex::new(known) }
+        Self {
+            books,
+            known: Mutex::new(known),
+            spoke: std::sync::Mutex::new(Instant::now()),
+            gate: Mutex::new(()),
+            lost: AtomicBool::new(false),
+            touched: AtomicBool::new(false),
+        }
     }
 
     /// Replaces the state.
     pub(super) async fn swap(&self, next: impl Fn(&Head, &Signature) -> Head) -> Result<Head, Stopped> {
         let mut known = self.known.lock().await;
-        *known = self.books.swap(&known, next).await?;
+        let began = Instant::now();
+        let swapped = self.books.swap(&known, next).await;
+        if matches!(swapped, Err(Stopped::Superseded { .. })) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        *known = swapped?;
+        *self.spoke.lock().unwrap_or_else(PoisonError::into_inner) = began;
         Ok(known.head.clone())
+    }
+
+    /// What is in hand, once there is nothing more to do with it.
+    pub(super) async fn known(&self) -> Known {
+        self.known.lock().await.clone()
     }
 
     /// Says every third of a lease that somebody is at work. Ends only when somebody else took over.
@@ -231,22 +259,63 @@ impl<'a> Hold<'a> {
         loop {
             sleep(self.books.context.lease / 3).await;
             match self.swap(Head::renewed).await {
-                Ok(_) => {}
                 Err(stopped @ Stopped::Superseded { .. }) => return stopped,
-                // The store is out of reach: whoever writes pages will notice, and say it better.
-                Err(_) => {}
+                // Or the store is out of reach: then [`Hold::fence`] lets nothing pass before long.
+                _ => {}
             }
         }
     }
 
-    /// The number of this apply.
-    pub(super) async fn sequence(&self) -> u64 {
-        self.known.lock().await.head.sequence
+    /// Asked before each public write. Conditions alone do not stop a process that slept while others went to another
+    /// release and back: the pages have the tags that it knew. So whoever was silent for longer than others are sure
+    /// to wait asks for the head first. A process that is stopped between this question and its write still writes.
+    pub(super) async fn fence(&self) -> Result<(), Failure> {
+        if self.is_in_time() {
+            return Ok(());
+        }
+        let _one = self.gate.lock().await;
+        if self.is_in_time() {
+            return Ok(());
+        }
+        let lost = || Failure::new(Kind::Refused, "somebody else took over");
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(lost());
+        }
+        match self.swap(Head::renewed).await {
+            Ok(_) => Ok(()),
+            Err(Stopped::Superseded { .. }) => Err(lost()),
+            Err(stopped) => Err(Failure::new(Kind::Lost, stopped.to_string())),
+        }
+    }
+
+    fn is_in_time(&self) -> bool {
+        let spoke = *self.spoke.lock().unwrap_or_else(PoisonError::into_inner);
+        spoke.elapsed() < self.books.context.lease * 2 / 3
+    }
+
+    /// From here on visitors may see something of it.
+    pub(super) fn touch(&self) {
+        self.touched.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// The number of this apply, and its token.
+    pub(super) async fn apply(&self) -> (u64, String) {
+        let known = self.known.lock().await;
+        let token = known.head.applying.as_ref().map(|applying| applying.token.clone());
+        (known.head.sequence, token.unwrap_or_default())
     }
 
     /// Whether somebody else took over since.
     pub(super) async fn is_ours(&self) -> Result<(), Stopped> {
-        let sequence = self.known.lock().await.head.sequence;
+        let (sequence, _) = self.apply().await;
         let now = self.books.head().await?.head;
         let ours = now
             .applying

@@ -1,10 +1,10 @@
 //! What no release needs any more is removed: nothing that was not written by a release that is known, and nothing that
 //! is younger than the oldest page that may still be open in a browser.
 
-use super::books::{Books, Known};
+use super::books::{Books, Hold};
 use super::{Context, Stopped};
 use crate::deploy::ledger::{self, Applying, Head, Kind};
-use crate::deploy::remote::{Bucket, Failure, Listed, Stage};
+use crate::deploy::remote::{Bucket, Kind as FailureKind, Listed, Stage};
 use crate::release::{Class, Manifest};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -38,54 +38,82 @@ pub struct Collected {
     pub unknown: BTreeMap<String, usize>,
 }
 
-/// Removes what no release needs. All stages that keep their books in the same place count.
+/// Removes what no release needs. `stages` are all that keep their books in one place: what one of them needs stays, and
+/// none of them changes meanwhile.
 ///
 /// # Errors
-/// Where anything is unclear: a stage in the middle of a publish, a state or a manifest that cannot be read.
-pub async fn collect(keep: Keep, stage: &Stage, context: &Context) -> Result<Collected, Stopped> {
-    let stages = stages(stage, context).await?;
-    let all = context.pace.run(|| stage.control.list("releases/")).await?;
-    let names: Vec<Stage> = stages.iter().map(|name| Stage { name: name.clone(), ..stage.clone() }).collect();
-    // Nobody may go back to a release while it is removed.
-    let mut held = Vec::new();
-    let mut result = Ok(());
-    for one in &names {
-        match hold(one, context, keep).await {
-            Ok(known) => held.push((one, known)),
+/// Where anything is unclear: a stage in the middle of a publish or one that is not given, a state or a manifest that
+/// cannot be read.
+pub async fn collect(keep: Keep, stages: &[Stage], context: &Context) -> Result<Collected, Stopped> {
+    let Some(first) = stages.first() else { return Ok(Collected::default()) };
+    all_are_given(first, stages, context).await?;
+    let mut held: Vec<Held<'_>> = Vec::new();
+    let mut result = Ok(Collected::default());
+    for stage in stages {
+        match hold(stage, context, keep).await {
+            Ok(one) => held.extend(one),
             Err(stopped) => {
                 result = Err(stopped);
                 break;
             }
         }
     }
-    let collected = match result {
-        Ok(()) => remove(keep, stage, context, &held, &all).await,
-        Err(stopped) => Err(stopped),
-    };
-    for (one, (known, owed)) in held {
-        if !keep.only_look {
-            Books::new(one, context).swap(&known, |head, signature| head.abandoned(owed.clone(), signature)).await?;
+    if result.is_ok() {
+        let keepers = held.iter().filter_map(|one| one.hold.as_ref()).map(|hold| Box::pin(hold.keep()));
+        let keepers: Vec<_> = keepers.collect();
+        let work = remove(keep, first, context, &held);
+        result = if keepers.is_empty() {
+            work.await
+        } else {
+            tokio::select! {
+                biased;
+                result = work => result,
+                (stopped, ..) = futures_util::future::select_all(keepers) => Err(stopped),
+            }
+        };
+    }
+    // Each is let go, whatever becomes of the others.
+    for one in &held {
+        if let Some(hold) = &one.hold
+            && let Err(stopped) = hold.swap(|head, signature| head.abandoned(one.owed.clone(), signature)).await
+        {
+            result = result.and(Err(stopped));
         }
     }
-    collected
+    result
 }
 
-/// Every stage that keeps its books here.
-async fn stages(stage: &Stage, context: &Context) -> Result<Vec<String>, Stopped> {
+/// A stage that nobody opened may need what is removed.
+async fn all_are_given(stage: &Stage, stages: &[Stage], context: &Context) -> Result<(), Stopped> {
     let listed = context.pace.run(|| stage.control.list("stages/")).await?;
     let heads = listed.iter().filter_map(|one| one.key.strip_prefix("stages/")?.strip_suffix("/head.json"));
-    let names: Vec<String> = heads.map(str::to_owned).collect();
-    if names.contains(&stage.name) {
-        return Ok(names);
+    let unknown: Vec<&str> = heads.filter(|name| !stages.iter().any(|stage| stage.name == *name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
     }
-    Err(Stopped::Refused(vec![format!("nothing was published to the stage `{}` yet, so there is nothing to remove", stage.name)]))
+    Err(Stopped::Refused(vec![format!(
+        "stages that qdn.toml does not have keep their books here too: {}; nobody knows what they need, so nothing is removed",
+        unknown.join(", ")
+    )]))
 }
 
 type Owed = BTreeMap<String, Vec<crate::deploy::invalidation::Item>>;
 
-async fn hold(stage: &Stage, context: &Context, keep: Keep) -> Result<(Known, Owed), Stopped> {
+/// A stage that does not change until it is let go.
+struct Held<'a> {
+    stage: &'a Stage,
+    head: Head,
+    owed: Owed,
+    /// None where this only looks.
+    hold: Option<Hold<'a>>,
+}
+
+async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep) -> Result<Option<Held<'a>>, Stopped> {
     let books = Books::new(stage, context);
     let known = books.head().await?;
+    if known.tag.is_none() {
+        return Ok(None);
+    }
     if let Some(applying) = &known.head.applying {
         return Err(Stopped::Refused(vec![format!(
             "the stage `{}` is in the middle of a {} to the release {}: nothing is removed before that is done",
@@ -94,40 +122,34 @@ async fn hold(stage: &Stage, context: &Context, keep: Keep) -> Result<(Known, Ow
             applying.to
         )]));
     }
-    let owed = known.head.owed.clone();
-    let Some(release) = known.head.release.clone() else { return Ok((known, owed)) };
+    let (head, owed) = (known.head.clone(), known.head.owed.clone());
     if keep.only_look {
-        return Ok((known, owed));
+        return Ok(Some(Held { stage, head, owed, hold: None }));
     }
     let applying = Applying {
         kind: Kind::Repair,
-        to: release.clone(),
-        commit: known.head.commit.clone(),
-        touched: vec![release],
-        sequence: known.head.sequence + 1,
+        to: head.release.clone().unwrap_or_default(),
+        commit: head.commit.clone(),
+        touched: head.release.iter().cloned().collect(),
+        sequence: head.sequence + 1,
+        token: (context.nonce)(),
         items: owed.clone(),
         holder: Some(context.holder.clone()),
         began: (context.clock)(),
     };
     let known = books.swap(&known, |head, signature| head.begun(applying.clone(), signature)).await?;
-    Ok((known, owed))
+    Ok(Some(Held { stage, head, owed, hold: Some(Hold::new(books, known)) }))
 }
 
-async fn remove(
-    keep: Keep,
-    stage: &Stage,
-    context: &Context,
-    held: &[(&Stage, (Known, Owed))],
-    all: &[Listed],
-) -> Result<Collected, Stopped> {
+async fn remove(keep: Keep, stage: &Stage, context: &Context, held: &[Held<'_>]) -> Result<Collected, Stopped> {
     let books = Books::new(stage, context);
-    let now = (context.clock)();
-    let oldest = now - SignedDuration::from_hours(24 * i64::from(keep.days));
-    let kept: BTreeSet<String> = held.iter().flat_map(|(_, (known, _))| kept(&known.head, keep, oldest)).collect();
+    let oldest = (context.clock)() - SignedDuration::from_hours(24 * i64::from(keep.days));
+    let all = context.pace.run(|| stage.control.list("releases/")).await?;
+    let kept: BTreeSet<String> = held.iter().flat_map(|one| kept(&one.head, keep, oldest)).collect();
     let is_old = |listed: &&Listed| listed.modified < oldest;
     let id = |listed: &Listed| -> Option<String> { Some(listed.key.strip_prefix("releases/")?.strip_suffix(".json")?.to_owned()) };
     let mut manifests: BTreeMap<String, Manifest> = BTreeMap::new();
-    for listed in all {
+    for listed in &all {
         let Some(id) = id(listed) else {
             return Err(Stopped::Failed(format!(
                 "{} is no release: nothing is removed while that is unclear",
@@ -147,40 +169,42 @@ async fn remove(
     let gone_ids: BTreeSet<String> = gone.iter().filter_map(|listed| id(listed)).collect();
     let stays: Vec<&Manifest> = manifests.iter().filter(|(id, _)| !gone_ids.contains(*id)).map(|(_, manifest)| manifest).collect();
 
-    for (name, target) in &stage.distributions {
-        let objects = |manifests: Vec<&Manifest>| -> BTreeMap<String, Class> {
-            let all = manifests.into_iter().filter_map(|manifest| manifest.distributions.get(name));
-            all.flat_map(|one| one.objects.iter().map(|(key, entry)| (key.clone(), entry.class))).collect()
-        };
-        let (needed, known) = (objects(stays.clone()), objects(manifests.values().collect()));
-        let listed = context.pace.run(|| target.bucket.list("")).await?;
-        let unknown = listed.iter().filter(|one| !known.contains_key(&one.key)).count();
-        if unknown > 0 {
-            collected.unknown.insert(name.clone(), unknown);
+    for one in held {
+        for (name, target) in &one.stage.distributions {
+            let objects = |manifests: Vec<&Manifest>| -> BTreeMap<String, Class> {
+                let all = manifests.into_iter().filter_map(|manifest| manifest.distributions.get(name));
+                all.flat_map(|one| one.objects.iter().map(|(key, entry)| (key.clone(), entry.class))).collect()
+            };
+            let (needed, known) = (objects(stays.clone()), objects(manifests.values().collect()));
+            let listed = context.pace.run(|| target.bucket.list("")).await?;
+            let shown = format!("{}/{name}", one.stage.name);
+            let unknown = listed.iter().filter(|one| !known.contains_key(&one.key)).count();
+            if unknown > 0 {
+                collected.unknown.insert(shown.clone(), unknown);
+            }
+            let dead = |one: &&Listed| known.get(&one.key) == Some(&Class::Immutable) && !needed.contains_key(&one.key);
+            let dead: Vec<&Listed> = listed.iter().filter(is_old).filter(dead).collect();
+            if dead.is_empty() {
+                continue;
+            }
+            collected.bytes += dead.iter().map(|one| one.size).sum::<u64>();
+            collected.assets.insert(shown, dead.iter().map(|one| one.key.clone()).collect());
+            remove_all(target.bucket.as_ref(), dead, held, context).await?;
         }
-        let dead = |one: &&Listed| known.get(&one.key) == Some(&Class::Immutable) && !needed.contains_key(&one.key);
-        let dead: Vec<&Listed> = listed.iter().filter(is_old).filter(dead).collect();
-        if dead.is_empty() {
-            continue;
-        }
-        collected.bytes += dead.iter().map(|one| one.size).sum::<u64>();
-        collected.assets.insert(name.clone(), dead.iter().map(|one| one.key.clone()).collect());
-        remove_all(target.bucket.as_ref(), dead, keep, context).await?;
     }
-    collected.documents = documents(keep, stage, context, held, &stays, oldest, &mut collected.bytes).await?;
+    collected.documents = documents(stage, context, held, &stays, oldest, &mut collected.bytes).await?;
     // Last: while a manifest is there, what it names can be found and removed.
     collected.bytes += gone.iter().map(|one| one.size).sum::<u64>();
     collected.releases = gone_ids.into_iter().collect();
-    remove_all(stage.control.as_ref(), gone, keep, context).await?;
+    remove_all(stage.control.as_ref(), gone, held, context).await?;
     Ok(collected)
 }
 
 /// Bodies, cases and lists of ETags that no release needs.
 async fn documents(
-    keep: Keep,
     stage: &Stage,
     context: &Context,
-    held: &[(&Stage, (Known, Owed))],
+    held: &[Held<'_>],
     stays: &[&Manifest],
     oldest: Timestamp,
     bytes: &mut u64,
@@ -193,30 +217,46 @@ async fn documents(
             needed.extend([ledger::blob(&function.sha256), ledger::proofs(&function.sha256)]);
         }
     }
-    for (one, (known, _)) in held {
-        let functions = known.head.functions.values().flat_map(|function| [Some(&function.sha256), function.before.as_ref()]);
+    for Held { stage, head, .. } in held {
+        let functions = head.functions.values().flat_map(|function| [Some(&function.sha256), function.before.as_ref()]);
         needed.extend(functions.flatten().map(|sha256| ledger::blob(sha256)));
-        needed.extend(known.head.tags.map(|sequence| ledger::tags(&one.name, sequence)));
+        needed.extend(head.tags.map(|sequence| ledger::tags(&stage.name, sequence)));
     }
     let mut removed = 0;
-    let tags = held.iter().map(|(one, _)| format!("stages/{}/tags/", one.name));
+    let tags = held.iter().map(|one| format!("stages/{}/tags/", one.stage.name));
     for folder in ["blobs/".to_owned(), "proofs/".to_owned()].into_iter().chain(tags) {
         let listed = context.pace.run(|| stage.control.list(&folder)).await?;
         let dead: Vec<&Listed> = listed.iter().filter(|one| one.modified < oldest && !needed.contains(&one.key)).collect();
         *bytes += dead.iter().map(|one| one.size).sum::<u64>();
         removed += dead.len();
-        remove_all(stage.control.as_ref(), dead, keep, context).await?;
+        remove_all(stage.control.as_ref(), dead, held, context).await?;
     }
     Ok(removed)
 }
 
-async fn remove_all(bucket: &dyn Bucket, listed: Vec<&Listed>, keep: Keep, context: &Context) -> Result<(), Stopped> {
-    if keep.only_look {
+/// Removes, as long as every stage is held. Where they are only looked at, nothing is removed.
+async fn remove_all(bucket: &dyn Bucket, listed: Vec<&Listed>, held: &[Held<'_>], context: &Context) -> Result<(), Stopped> {
+    if held.iter().any(|one| one.hold.is_none()) {
         return Ok(());
     }
-    let done = context.pace.each(listed, |one| context.pace.run(|| bucket.remove(&one.key, &one.tag)));
-    done.await.map_err(|failure: Failure| Stopped::from(failure))?;
-    Ok(())
+    let remove = |one: &Listed| {
+        let (key, tag) = (one.key.clone(), one.tag.clone());
+        async move {
+            let remove = || async {
+                for hold in held.iter().filter_map(|one| one.hold.as_ref()) {
+                    hold.fence().await?;
+                }
+                bucket.remove(&key, &tag).await
+            };
+            match context.pace.run(remove).await {
+                // Somebody wrote it anew, so somebody needs it.
+                Err(failure) if failure.kind == FailureKind::Conflict => Ok(()),
+                result => result,
+            }
+        }
+    };
+    let done = context.pace.each(listed, remove).await?;
+    done.map(drop).ok_or_else(|| Stopped::Interrupted("what was removed so far is gone; run it again for the rest".to_owned()))
 }
 
 /// The releases that a stage may still need: what it serves, the last few, and what it served not long ago. A release

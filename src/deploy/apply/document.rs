@@ -15,7 +15,7 @@ impl Prepared {
         json!({
             "version": 1,
             "stage": stage.name,
-            "basis": { "seq": head.seq, "nonce": head.nonce },
+            "basis": { "release": head.release, "sequence": head.sequence },
             "release": self.plan.release,
             "previous": self.plan.previous,
             "takes_up": head.applying.as_ref().map(|applying| &applying.to),
@@ -39,8 +39,8 @@ impl Prepared {
             format!("the plan is for the release {}, and the sources make {} now", saved["release"], now["release"])
         } else if differs("basis") {
             format!(
-                "the stage `{}` moved on: the plan was made at its state {}, and it is at {} now",
-                stage.name, saved["basis"]["seq"], now["basis"]["seq"]
+                "the stage `{}` moved on: the plan was made when it served {}, and it serves {} now",
+                stage.name, saved["basis"]["release"], now["basis"]["release"]
             )
         } else {
             "the settings in qdn.toml make another plan now".to_owned()

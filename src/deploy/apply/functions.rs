@@ -3,11 +3,11 @@
 //! CloudFront compiles nothing when a function is published: one with a mistake goes live and every request fails.
 //! So each case runs there first, through `TestFunction`, on exactly the code that is then published: the ETag says so.
 
-use super::books::Books;
-use super::{Prepared, Progress, Proof, Stopped, Wish, supply};
+use super::books::{Books, Hold};
+use super::{Context, Prepared, Progress, Proof, Stopped, Wish, supply};
 use crate::deploy::ledger::{self, LiveFunction};
 use crate::deploy::plan::Phase;
-use crate::deploy::remote::{Content, Described, Failure, FunctionStage, Kind, RemoteFunction, Tag, When};
+use crate::deploy::remote::{Content, Described, Failure, FunctionStage, Kind, RemoteFunction, Stage, Tag, When};
 use crate::release::{Digest, FunctionEntry};
 use std::collections::BTreeMap;
 
@@ -27,11 +27,8 @@ pub(super) struct Outcome {
 }
 
 /// Makes the functions of a plan live. All are proven before the first is published.
-pub(super) async fn make_live(
-    prepared: &Prepared,
-    wish: &Wish<'_>,
-    books: &Books<'_>,
-) -> Result<BTreeMap<String, Outcome>, Stopped> {
+pub(super) async fn make_live(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>) -> Result<BTreeMap<String, Outcome>, Stopped> {
+    let books = &hold.books;
     let changed: Vec<&str> =
         prepared.plan.steps.iter().filter(|step| step.phase == Phase::Functions).map(|step| step.key.as_str()).collect();
     let mut ready = Vec::new();
@@ -45,12 +42,36 @@ pub(super) async fn make_live(
     }
     let mut done = BTreeMap::new();
     for (name, entry, proven) in ready {
-        let outcome = publish(entry, proven, books).await?;
+        let outcome = publish(entry, proven, hold).await?;
         (books.context.tell)(&Progress::Step { bytes: entry.size });
         done.insert(name.to_owned(), outcome);
     }
     (books.context.tell)(&Progress::Ends);
     Ok(done)
+}
+
+/// Whether the functions of a plan that are live now were made live by this stage, or are to be replaced all the same.
+/// One that the books do not know is somebody's work: another project's of this account, or a person's.
+pub(super) async fn are_ours(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<(), Stopped> {
+    let head = prepared.live.head();
+    let changed = prepared.plan.steps.iter().filter(|step| step.phase == Phase::Functions);
+    for name in changed.map(|step| &step.key).filter(|name| !head.functions.contains_key(*name)) {
+        let (remote, entry) = (stage.function_name(name), wish.manifest.functions.get(name));
+        if context.adopt || head.applying.is_some() {
+            continue;
+        }
+        let live = context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Live)).await?;
+        let sha256 = live.map(|live| Digest::of(&live.code).hex());
+        if sha256.is_some() && sha256 != entry.map(|entry| entry.sha256.clone()) {
+            return Err(Stopped::Refused(vec![format!(
+                "the account has a function `{remote}` that is live, and the stage `{}` never published it\nhint: if it is an older version of \
+                 functions/{name}.js, `--adopt` replaces it (its code is kept); if not, give this one another name in \
+                 `[stages.{}.functions]`",
+                stage.name, stage.name
+            )]));
+        }
+    }
+    Ok(())
 }
 
 /// A function that lies in DEVELOPMENT and does there what its cases say.
@@ -73,8 +94,13 @@ async fn prove(
     let Books { stage, context } = *books;
     let remote = stage.function_name(name);
     let code = supply::code(name, &entry.sha256, wish, stage, context).await?;
-    let proofs = supply::proofs(name, &entry.sha256, wish, context).await?;
     let live = context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Live)).await?;
+    if let Some(there) = live.as_ref().filter(|live| live.code == code.as_bytes() && live.runtime == entry.runtime) {
+        // It was proven when it became live, and a way back must not depend on proving it again.
+        let tag = there.tag.clone();
+        return Ok(Proven { remote, code, tag, cases: 0, live });
+    }
+    let proofs = supply::proofs(name, &entry.sha256, wish, context).await?;
     if let Some(live) = &live {
         known_or_saved(name, &remote, live, entry, prepared, books).await?;
     }
@@ -181,8 +207,8 @@ async fn develop(remote: &str, code: &str, runtime: &str, books: &Books<'_>) -> 
     Err(Stopped::Failed(format!("somebody else keeps changing the function `{remote}` in DEVELOPMENT")))
 }
 
-async fn publish(entry: &FunctionEntry, proven: Proven, books: &Books<'_>) -> Result<Outcome, Stopped> {
-    let Books { stage, context } = *books;
+async fn publish(entry: &FunctionEntry, proven: Proven, hold: &Hold<'_>) -> Result<Outcome, Stopped> {
+    let Books { stage, context } = hold.books;
     let Proven { remote, code, mut tag, cases, live } = proven;
     let is_ours = |function: &RemoteFunction| function.code == code.as_bytes() && function.runtime == entry.runtime;
     let before = live.as_ref().map(|live| Digest::of(&live.code).hex()).filter(|before| *before != entry.sha256);
@@ -195,7 +221,12 @@ async fn publish(entry: &FunctionEntry, proven: Proven, books: &Books<'_>) -> Re
         return Ok(outcome(false));
     }
     for _ in 0..LOOKS {
-        match context.pace.run(|| stage.cdn.publish_function(&remote, &tag)).await {
+        hold.touch();
+        let publish = || async {
+            hold.fence().await?;
+            stage.cdn.publish_function(&remote, &tag).await
+        };
+        match context.pace.run(publish).await {
             Ok(()) => return Ok(outcome(true)),
             Err(failure) if failure.kind == Kind::Conflict => {}
             Err(failure) => return Err(failure.into()),

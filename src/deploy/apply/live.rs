@@ -4,7 +4,7 @@ use super::books::{Books, Known};
 use super::{Context, Stopped, purge, supply};
 use crate::deploy::invalidation::Item;
 use crate::deploy::ledger::{Head, Tags};
-use crate::deploy::remote::{Failure, FunctionStage, Stage, Stat};
+use crate::deploy::remote::{Failure, FunctionStage, Stage, Stat, Target};
 use crate::release::{Class, Digest, Manifest, ObjectEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct Live {
     pub pending: BTreeMap<String, Vec<Item>>,
     /// Pages with bytes that no release has, by distribution: somebody else wrote them.
     pub foreign: BTreeMap<String, BTreeSet<String>>,
+    /// Whether objects were looked at: then what is served may have come there without the books.
+    pub is_examined: bool,
 }
 
 impl Live {
@@ -77,7 +79,19 @@ pub async fn functions(stage: &Stage, manifest: &Manifest, context: &Context) ->
 pub async fn refresh(stage: &Stage, context: &Context) -> Result<Head, Stopped> {
     let books = Books::new(stage, context);
     let known = books.head().await?;
-    purge::confirm(&books, known).await
+    Ok(purge::confirm(&books, known).await)
+}
+
+/// Reads again what a stage serves that this process is at work on: pages of which it is not sure are looked at.
+pub(super) async fn again(books: &Books<'_>, known: Known) -> Result<Live, Stopped> {
+    let (stage, context) = (books.stage, books.context);
+    let mut live =
+        Live { known, manifest: None, tags: Tags::new(), pending: BTreeMap::new(), foreign: BTreeMap::new(), is_examined: true };
+    if let Some(release) = live.known.head.release.clone() {
+        live.manifest = Some(books.manifest(&release).await?);
+    }
+    examine(stage, context, books, &mut live, Look::Books, &BTreeSet::new()).await?;
+    Ok(live)
 }
 
 /// Reads what a stage serves. One request where it already serves the wanted release; else three.
@@ -89,12 +103,19 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
     let known = books.idle_head().await?;
     let head = known.head.clone();
     let pending = head.to_purge();
-    let mut live = Live { known, manifest: None, tags: Tags::new(), pending, foreign: BTreeMap::new() };
+    let mut live = Live { known, manifest: None, tags: Tags::new(), pending, foreign: BTreeMap::new(), is_examined: false };
+    let moved = moved(&head, stage);
+    for (name, target) in stage.distributions.iter().filter(|(name, _)| moved.contains(*name)) {
+        let at = place(target);
+        if head.places.get(name).is_none_or(|known| known.at != at) {
+            is_empty(name, target, stage, context).await?;
+        }
+    }
     if live.known.tag.is_none() {
-        nothing_is_there(stage, context).await?;
         return Ok(live);
     }
-    if look == Look::Books && head.applying.is_none() && wanted.is_some() && head.release.as_deref() == wanted {
+    let is_sure = look == Look::Books && head.applying.is_none() && moved.is_empty();
+    if is_sure && wanted.is_some() && head.release.as_deref() == wanted {
         return Ok(live);
     }
     if let Some(release) = &head.release {
@@ -107,36 +128,59 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
         .await?;
         (live.manifest, live.tags) = (Some(manifest), tags);
     }
-    if head.applying.is_some() || look == Look::Objects {
-        examine(stage, context, &books, &mut live, look).await?;
+    if !is_sure {
+        live.is_examined = true;
+        examine(stage, context, &books, &mut live, look, &moved).await?;
     }
     Ok(live)
 }
 
-/// Where there are no books, the buckets have to be empty: what lies there is somebody's site.
-async fn nothing_is_there(stage: &Stage, context: &Context) -> Result<(), Stopped> {
+/// Where a distribution lies, for the books: bucket and prefix. A folder may be moved with the project it is in.
+pub(super) fn place(target: &Target) -> String {
+    let location = target.bucket.locate("");
+    format!("{}/{}", location.bucket.rsplit(['/', '\\']).next().unwrap_or_default(), location.key)
+}
+
+/// Where the distributions of a stage lie.
+pub(super) fn places(stage: &Stage) -> BTreeMap<String, String> {
+    stage.distributions.iter().map(|(name, target)| (name.clone(), place(target))).collect()
+}
+
+/// Distributions of which the books say nothing: new ones, those that lie elsewhere now, and those to which no publish
+/// was finished.
+fn moved(head: &Head, stage: &Stage) -> BTreeSet<String> {
+    let is_known =
+        |name: &String, target: &Target| head.places.get(name).is_some_and(|site| site.is_known && site.at == place(target));
+    stage.distributions.iter().filter(|(name, target)| !is_known(name, target)).map(|(name, _)| name.clone()).collect()
+}
+
+/// Where the books know nothing of a bucket it has to be empty: what lies there is somebody's site.
+async fn is_empty(name: &str, target: &Target, stage: &Stage, context: &Context) -> Result<(), Stopped> {
     if context.adopt {
         return Ok(());
     }
-    for (name, target) in &stage.distributions {
-        let found = context.pace.run(|| target.bucket.list("")).await?;
-        if let Some(first) = found.first() {
-            return Err(Stopped::Refused(vec![format!(
-                "the stage `{}` has no books, and the bucket of its distribution `{name}` holds {} objects (`{}` is one)\nhint: if they are \
-                 an older version of this site, `--adopt` replaces those that the release has too, and leaves the others; if not, \
-                 another bucket was meant",
-                stage.name,
-                found.len(),
-                first.key,
-            )]));
-        }
-    }
-    Ok(())
+    let found = context.pace.run(|| target.bucket.list("")).await?;
+    let Some(first) = found.first() else { return Ok(()) };
+    Err(Stopped::Refused(vec![format!(
+        "the stage `{}` has no books of its distribution `{name}`, and {} holds {} objects (`{}` is one)\nhint: if they are an older version \
+         of this site, `--adopt` replaces those that the release has too, and leaves the others; if not, another bucket was meant",
+        stage.name,
+        place(target),
+        found.len(),
+        first.key,
+    )]))
 }
 
 /// Finds out which pages an interrupted publish has changed: those that are not the same in all releases of which
 /// pages may be served are looked at. Or all of them are.
-async fn examine(stage: &Stage, context: &Context, books: &Books<'_>, live: &mut Live, look: Look) -> Result<(), Stopped> {
+async fn examine(
+    stage: &Stage,
+    context: &Context,
+    books: &Books<'_>,
+    live: &mut Live,
+    look: Look,
+    moved: &BTreeSet<String>,
+) -> Result<(), Stopped> {
     let head = live.known.head.clone();
     // Where nothing was served before, every page may be missing still.
     let mut candidates: Vec<Manifest> = vec![live.manifest.clone().unwrap_or_default()];
@@ -154,7 +198,8 @@ async fn examine(stage: &Stage, context: &Context, books: &Books<'_>, live: &mut
             candidates.iter().filter_map(|manifest| manifest.distributions.get(name)).flat_map(|one| one.objects.keys()).collect();
         for key in keys {
             let first = entry(&candidates[0], name, key);
-            if look == Look::Objects || candidates[1..].iter().any(|other| entry(other, name, key) != first) {
+            if look == Look::Objects || moved.contains(name) || candidates[1..].iter().any(|other| entry(other, name, key) != first)
+            {
                 unsure.insert((name.clone(), key.clone()));
             }
         }

@@ -10,8 +10,10 @@
 //! whoever comes next looks at the pages that may be of either release, finishes or goes back, and purges what
 //! was promised.
 //!
-//! Two publishers cannot mix their pages. One of them wins the head. If the other one was asleep and wakes up
-//! afterwards, its first write fails, because the page has another ETag than the one it knew.
+//! Two publishers do not mix their pages. One of them wins the head. If the other one was asleep and wakes up
+//! afterwards, it asks for the head before it writes ([`Hold::fence`]); and a page that changed meanwhile has another
+//! ETag than the one it knew, so that the write fails. Whoever took over from somebody silent looks once more, before
+//! they finish, at every page that may be of either release.
 
 mod audit;
 mod books;
@@ -33,7 +35,7 @@ pub use receipt::{FunctionDone, Purged, Receipt, Verified};
 pub use supply::Supply;
 
 use super::invalidation::{self, Change, Item, Terms};
-use super::ledger::{self, Applying, Commit, Done, Head, Holder, Kind, LiveFunction, Signature};
+use super::ledger::{self, Applying, Commit, Done, Head, Holder, Kind, LiveFunction, Signature, Tags};
 use super::options::Proof;
 use super::plan::{self, Phase, Plan, Policy, Step};
 use super::remote::{Failure, Stage, Tested};
@@ -45,6 +47,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The longest name of an object at S3, prefix and all, in bytes.
+const LONGEST_KEY: usize = 1024;
+
+/// How often whoever took over looks again whether the one before them has written still.
+const LOOKS: u32 = 3;
 
 /// How long a publisher may be silent before others take over. It speaks up three times in this time.
 pub const LEASE: Duration = Duration::from_secs(20);
@@ -170,8 +178,8 @@ pub struct Wish<'a> {
     pub terms: Terms,
     /// Keys, by distribution, whose addresses are purged although they do not change.
     pub stale: BTreeMap<String, Vec<String>>,
-    /// Under which addresses the edge may hold a key: of keys of a distribution, by the release's function and by
-    /// the one that is live.
+    /// Under which addresses the edge may hold keys of a distribution, by the release's function. The cache goes by the
+    /// rewritten path, so those that only an older function led to a key hold nothing of their own.
     pub addresses: &'a (dyn Fn(&str, &[String]) -> Vec<Change> + Send + Sync),
 }
 
@@ -189,6 +197,17 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What the edge will be told, by distribution.
+    fn items(&self) -> Items {
+        match &self.live.head().applying {
+            Some(applying) if self.only_purges => {
+                let known = |(name, _): &(&String, &Vec<Item>)| self.live.pending.contains_key(*name);
+                applying.items.iter().filter(known).map(|(name, items)| (name.clone(), items.clone())).collect()
+            }
+            _ => self.purges.iter().map(|(name, purge)| (name.clone(), purge.owed())).collect(),
+        }
+    }
+
     /// Whether the stage serves the release already and owes nothing to anybody.
     pub fn is_done(&self) -> bool {
         self.plan.is_empty()
@@ -219,7 +238,7 @@ pub async fn bring(
     let mut replans = 0;
     loop {
         let live = read(stage, context, Some(&wish.manifest.release), look).await?;
-        let prepared = prepare(wish, live)?;
+        let prepared = prepare(wish, live, stage, context)?;
         if let Some(saved) = saved {
             prepared.is_still(saved, stage)?;
         }
@@ -234,7 +253,9 @@ pub async fn bring(
 ///
 /// # Errors
 /// The guards that stand against it, and addresses that no invalidation can name.
-pub fn prepare(wish: &Wish<'_>, live: Live) -> Result<Prepared, Stopped> {
+pub fn prepare(wish: &Wish<'_>, live: Live, stage: &Stage, context: &Context) -> Result<Prepared, Stopped> {
+    let mut live = live;
+    forget(&mut live, stage, context);
     let head = live.head();
     let serves = live.manifest.as_ref();
     // One request told that it is served already; nobody fetched the manifest for that.
@@ -254,11 +275,13 @@ pub fn prepare(wish: &Wish<'_>, live: Live) -> Result<Prepared, Stopped> {
             Plan::default()
         }
     };
+    let mut refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    refusals.extend(unwritable(&plan, &live, stage, context));
     if !refusals.is_empty() {
-        return Err(Stopped::Refused(refusals.iter().map(ToString::to_string).collect()));
+        return Err(Stopped::Refused(refusals));
     }
     let taken_up = head.applying.as_ref().filter(|applying| applying.to == wish.manifest.release);
-    let only_purges = taken_up.is_some() && plan::changed(&plan).is_empty();
+    let only_purges = taken_up.is_some() && plan::changed(&plan).is_empty() && wish.stale.is_empty();
     let mut purges = BTreeMap::new();
     if !only_purges {
         let names = wish.manifest.distributions.keys().chain(live.pending.keys());
@@ -282,6 +305,48 @@ pub fn prepare(wish: &Wish<'_>, live: Live) -> Result<Prepared, Stopped> {
     Ok(Prepared { plan, purges, live, only_purges })
 }
 
+/// What the stage has no distribution for any more is left where it is: nobody serves it.
+fn forget(live: &mut Live, stage: &Stage, context: &Context) {
+    let has = |name: &String| stage.distributions.contains_key(name);
+    if let Some(manifest) = &mut live.manifest {
+        for name in manifest.distributions.keys().filter(|name| !has(name)) {
+            context.say(&format!(
+                "warning: the stage `{}` has no distribution `{name}` any more; what it served is left alone",
+                stage.name
+            ));
+        }
+        manifest.distributions.retain(|name, _| has(name));
+    }
+    live.pending.retain(|name, _| has(name));
+}
+
+/// Steps that would fail half way: names that no store takes, and objects that somebody else wrote.
+fn unwritable(plan: &Plan, live: &Live, stage: &Stage, context: &Context) -> Vec<String> {
+    let mut refusals = Vec::new();
+    for step in &plan.steps {
+        let Some(name) = &step.distribution else { continue };
+        let Some(target) = stage.distributions.get(name) else {
+            refusals
+                .push(format!("the release serves a distribution `{name}`, and the stage `{}` has none of that name", stage.name));
+            break;
+        };
+        let place = target.bucket.locate(&step.key);
+        if place.key.len() > LONGEST_KEY || step.key.chars().any(char::is_control) {
+            refusals.push(format!(
+                "no object can be called `{}`: a name has at most {LONGEST_KEY} bytes, and no control characters",
+                place.key
+            ));
+        }
+        if !context.adopt && live.foreign.get(name).is_some_and(|foreign| foreign.contains(&step.key)) {
+            refusals.push(format!(
+                "{place} holds bytes that no release of the stage `{}` has: something other than qdn wrote them\nhint: `--adopt` replaces them",
+                stage.name
+            ));
+        }
+    }
+    refusals
+}
+
 /// Carries a plan out.
 ///
 /// # Errors
@@ -292,29 +357,41 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     if prepared.is_done() {
         return settle(prepared, receipt, stage, context).await;
     }
-    preflight(wish.manifest, stage, context).await?;
-    // Nothing that a visitor sees is touched here.
-    let uploaded = supply::store(&prepared, wish, stage, context).await?;
-    books.write_once(&ledger::release(&wish.manifest.release), wish.manifest.to_json().as_bytes()).await?;
-    supply::store_proofs(&prepared.plan, wish, &books).await?;
-    receipt.stored(uploaded);
-    let before = prepared.live.head().clone();
-    if before.applying.is_none() && before.seq > 0 {
-        // Whoever wrote it may have died before it was logged.
-        books.log(&before).await?;
-    }
-    let applying = begin(&prepared, wish, context);
-    let begun = books.swap(&prepared.live.known, |head, signature| head.begun(applying.clone(), signature)).await;
-    let known = begun.map_err(|stopped| match stopped {
+    preflight(&prepared, wish, stage, context).await?;
+    let moved = |stopped| match stopped {
         Stopped::Superseded { seq, by, .. } => {
             Stopped::Moved(format!("{by} changed the stage `{}` meanwhile (state {seq})", stage.name))
         }
         other => other,
-    })?;
+    };
+    let mut known = prepared.live.known.clone();
+    let places = live::places(stage);
+    if known.head.places.iter().map(|(name, site)| (name, &site.at)).ne(places.iter()) {
+        known = books.swap(&known, |head, signature| head.placed(&places, signature)).await.map_err(moved)?;
+    }
+    // Nothing that a visitor sees is touched here.
+    let (stored, found) = supply::store(&prepared, wish, stage, context).await?;
+    let (release, text) = (ledger::release(&wish.manifest.release), wish.manifest.to_json());
+    books.write_once(&release, text.as_bytes()).await?;
+    supply::store_proofs(&prepared.plan, wish, &books).await?;
+    receipt.stored(stored);
+    let before = known.head.clone();
+    if before.applying.is_none() && before.release.is_some() {
+        // Whoever wrote it may have died before it was logged.
+        books.log(&before).await?;
+    }
+    let applying = begin(&prepared, wish, context);
+    let known = books.swap(&known, |head, signature| head.begun(applying.clone(), signature)).await.map_err(moved)?;
     let hold = Hold::new(books, known);
+    let work = async {
+        // What was there already may have been collected until this process was known to be at work.
+        supply::make_sure(&found, &prepared, wish, stage, context).await?;
+        books.write_once(&release, text.as_bytes()).await?;
+        carry_out(&prepared, wish, &hold, &mut receipt).await
+    };
     let result = tokio::select! {
         biased;
-        result = carry_out(&prepared, wish, &hold, &mut receipt) => result,
+        result = work => result,
         stopped = hold.keep() => Err(stopped),
     };
     match result {
@@ -323,16 +400,13 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     }
 }
 
-/// The first distribution that does not answer, or that nobody may ask about, ends the publish before it begins.
-async fn preflight(manifest: &Manifest, stage: &Stage, context: &Context) -> Result<(), Stopped> {
+/// The first distribution that does not answer, or that nobody may ask about, ends the publish before it begins. So does
+/// a function of somebody else's: names of functions are the account's, and another project may have had the same idea.
+async fn preflight(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<(), Stopped> {
     context.pace.run(|| stage.control.obeys_conditions()).await?;
-    for (name, distribution) in &manifest.distributions {
-        let Some(target) = stage.distributions.get(name) else {
-            return Err(Stopped::Refused(vec![format!(
-                "the release serves a distribution `{name}`, and the stage `{}` has none of that name",
-                stage.name
-            )]));
-        };
+    functions::are_ours(prepared, wish, stage, context).await?;
+    for (name, distribution) in &wish.manifest.distributions {
+        let Some(target) = stage.distributions.get(name) else { continue };
         let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
         if let Some(function) = &distribution.viewer_request {
             let function = stage.function_name(function);
@@ -355,37 +429,69 @@ fn begin(prepared: &Prepared, wish: &Wish<'_>, context: &Context) -> Applying {
     touched.push(to.clone());
     touched.sort();
     touched.dedup();
-    let (sequence, items) = match (&head.applying, prepared.only_purges) {
+    let (sequence, token) = match (&head.applying, prepared.only_purges) {
         // Every page was in place before the first request for this invalidation, if there was one: the same name and
         // the same items make it the same invalidation, which is paid for once.
-        (Some(applying), true) => (applying.sequence, applying.items.clone()),
-        _ => (head.sequence + 1, prepared.purges.iter().map(|(name, purge)| (name.clone(), purge.owed())).collect()),
+        (Some(applying), true) => (applying.sequence, applying.token.clone()),
+        _ => (head.sequence + 1, (context.nonce)()),
     };
+    let items = prepared.items();
     let (holder, began) = (Some(context.holder.clone()), (context.clock)());
-    Applying { kind: wish.kind, to, commit: wish.commit.clone(), touched, sequence, items, holder, began }
+    Applying { kind: wish.kind, to, commit: wish.commit.clone(), touched, sequence, token, items, holder, began }
 }
 
 /// Everything between *begin* and *finish*.
 async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receipt: &mut Receipt) -> Result<Done, Stopped> {
     let Books { stage, context } = hold.books;
-    let functions = functions::make_live(prepared, wish, &hold.books).await?;
+    let functions = functions::make_live(prepared, wish, hold).await?;
     let mut tags = prepared.live.tags.clone();
-    for (phase, steps) in phases(&prepared.plan) {
-        (context.tell)(&Progress::Begins { what: phase.name(), steps: steps.len() });
-        let written = objects::write(phase, &steps, prepared, wish, hold).await?;
-        (context.tell)(&Progress::Ends);
-        receipt.written(phase, &written, &mut tags);
+    let mut has_written = write(prepared, wish, hold, receipt, &mut tags).await?;
+    let took_over = prepared.live.head().applying.as_ref().is_some_and(|applying| applying.holder.is_some());
+    for _ in 0..if took_over { LOOKS } else { 0 } {
+        // A request of the one before may have been on its way all the time.
+        let live = live::again(&hold.books, hold.known().await).await?;
+        let plan = plan::plan(wish.manifest, live.manifest.as_ref(), Policy { allow_removals: true, ..wish.policy });
+        let plan = plan.unwrap_or_default();
+        if plan::changed(&plan).is_empty() {
+            break;
+        }
+        let late = Prepared { plan, live, purges: BTreeMap::new(), only_purges: false };
+        has_written |= write(&late, wish, hold, receipt, &mut tags).await?;
     }
     receipt.functions(&functions);
     let functions: BTreeMap<String, LiveFunction> = functions.into_iter().map(|(name, done)| (name, done.live)).collect();
-    let sequence = hold.sequence().await;
-    hold.books.write_tags(sequence, &wish.manifest.release, tags).await?;
-    let (issued, owed) = purge::issue(prepared, wish, stage, context, sequence).await?;
-    let done = Done { owed, issued, functions };
+    let (sequence, token) = hold.apply().await;
+    let mut on_record = prepared.live.head().tags;
+    if has_written || on_record.is_none() {
+        hold.books.write_tags(sequence, &wish.manifest.release, tags).await?;
+        on_record = Some(sequence);
+    }
+    let (issued, owed) = purge::issue(prepared, wish, stage, context, (sequence, &token)).await?;
+    let done = Done { owed, issued, functions, tags: on_record };
     let head = hold.swap(|head, signature| head.finished(done.clone(), signature)).await?;
-    hold.books.log(&head).await?;
-    receipt.finished(&head);
+    if let Err(why) = hold.books.log(&head).await {
+        context.say(&format!("warning: the release is served, and its state could not be logged yet: {why}"));
+    }
+    receipt.finished(&head, &done, &token);
     Ok(done)
+}
+
+/// Writes the pages of a plan, phase by phase. Says whether there were any.
+async fn write(
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    hold: &Hold<'_>,
+    receipt: &mut Receipt,
+    tags: &mut Tags,
+) -> Result<bool, Stopped> {
+    let phases = phases(&prepared.plan);
+    for (phase, steps) in &phases {
+        (hold.books.context.tell)(&Progress::Begins { what: phase.name(), steps: steps.len() });
+        let written = objects::write(*phase, steps, prepared, wish, hold).await?;
+        (hold.books.context.tell)(&Progress::Ends);
+        receipt.written(*phase, &written, tags);
+    }
+    Ok(!phases.is_empty())
 }
 
 /// The steps of each phase that writes objects, in order.
@@ -406,7 +512,10 @@ async fn let_go(stopped: Stopped, prepared: &Prepared, before: &Head, hold: &Hol
     if matches!(stopped, Stopped::Superseded { .. }) {
         return stopped;
     }
-    let untouched = matches!(stopped, Stopped::Disproved(_)) && before.applying.is_none();
+    if hold.is_lost() {
+        return hold.is_ours().await.err().unwrap_or(stopped);
+    }
+    let untouched = !hold.is_touched() && before.applying.is_none();
     let owed = before.owed.clone();
     let said = if untouched {
         hold.swap(|head, signature| head.abandoned(owed.clone(), signature)).await
@@ -415,7 +524,7 @@ async fn let_go(stopped: Stopped, prepared: &Prepared, before: &Head, hold: &Hol
     };
     let stage = &hold.books.stage.name;
     let state = match (&said, untouched) {
-        (Ok(_), true) => return stopped,
+        (Ok(_), true) => "nothing that visitors see was changed".to_owned(),
         (Ok(_), false) => format!(
             "what was begun is on record: run it again to go on, or `qdn rollback {stage}` to go back to {}",
             prepared.plan.previous.as_deref().unwrap_or("nothing")
@@ -423,7 +532,7 @@ async fn let_go(stopped: Stopped, prepared: &Prepared, before: &Head, hold: &Hol
         (Err(_), _) => format!("what was begun is on record: run it again in {} s", hold.books.context.lease.as_secs()),
     };
     match stopped {
-        Stopped::Failed(why) => Stopped::Failed(format!("{why}\nhint: {state}")),
+        Stopped::Failed(why) => Stopped::Failed(format!("{why}\nnote: {state}")),
         Stopped::Interrupted(_) => Stopped::Interrupted(state),
         other => other,
     }
@@ -432,8 +541,8 @@ async fn let_go(stopped: Stopped, prepared: &Prepared, before: &Head, hold: &Hol
 /// Where the stage serves the release already: only invalidations may be left to hear of.
 async fn settle(prepared: Prepared, mut receipt: Receipt, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
     if !prepared.live.head().issued.is_empty() {
-        let head = purge::confirm(&Books::new(stage, context), prepared.live.known).await?;
-        receipt.finished(&head);
+        let head = purge::confirm(&Books::new(stage, context), prepared.live.known).await;
+        receipt.seq = head.seq;
     }
     Ok(receipt)
 }

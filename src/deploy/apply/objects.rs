@@ -89,7 +89,7 @@ async fn put(step: &Step, prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>)
         if matches!(&when, When::Is(tag) if tag.0 == "\"unknown\"") {
             // Spares the bytes of a write that is refused anyway.
         } else {
-            match supply::page(wish, hold.books.stage, context, &name, &key, entry, bucket, &when).await {
+            match supply::page(wish, hold, &name, &key, entry, bucket, &when).await {
                 Ok((tag, how)) => return Ok(done(tag, how)),
                 Err(Trouble::Condition) => {}
                 Err(Trouble::Stopped(stopped)) => return Err(stopped),
@@ -125,7 +125,12 @@ async fn remove(step: &Step, prepared: &Prepared, hold: &Hold<'_>) -> Result<Put
         if let When::Is(tag) = &when
             && tag.0 != "\"unknown\""
         {
-            match context.pace.run(|| bucket.remove(&key, tag)).await {
+            hold.touch();
+            let remove = || async {
+                hold.fence().await?;
+                bucket.remove(&key, tag).await
+            };
+            match context.pace.run(remove).await {
                 Ok(()) => return Ok(done),
                 Err(failure) if failure.kind == Kind::Conflict => {}
                 Err(failure) => return Err(failure.into()),

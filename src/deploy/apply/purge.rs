@@ -1,13 +1,14 @@
 //! The edge is told what to forget, asked whether it did, and looked at.
 
 use super::books::{Books, Known};
-use super::receipt::{Purged, Verified};
+use super::receipt::Verified;
 use super::{Context, Items, Prepared, Progress, Receipt, Stopped, Wish};
 use crate::deploy::invalidation::{self, Item};
 use crate::deploy::ledger::{Done, Head, Issued};
 use crate::deploy::plan::{self, Phase, Reason};
 use crate::deploy::remote::{Failure, Kind, Stage};
 use crate::release::{Digest, Key, Manifest};
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -17,6 +18,8 @@ use tokio::time::{Instant, sleep};
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 /// Between two looks at most.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
+/// An invalidation as old as this is complete, whoever cannot be asked about it.
+const OLD: SignedDuration = SignedDuration::from_hours(24);
 /// As many changed pages are looked at through the edge.
 const SAMPLE: usize = 50;
 /// How often a page that is stale is looked at again before its address is purged once more: an invalidation that is
@@ -29,29 +32,29 @@ pub(super) async fn issue(
     wish: &Wish<'_>,
     stage: &Stage,
     context: &Context,
-    sequence: u64,
+    apply: (u64, &str),
 ) -> Result<(BTreeMap<String, Issued>, Items), Stopped> {
-    let items: Items = match &prepared.live.head().applying {
-        Some(applying) if prepared.only_purges => applying.items.clone(),
-        _ => prepared.purges.iter().map(|(name, purge)| (name.clone(), purge.owed())).collect(),
-    };
     let (mut issued, mut owed) = (BTreeMap::new(), Items::new());
-    for (name, items) in items.into_iter().filter(|(_, items)| !items.is_empty()) {
+    for (name, items) in prepared.items().into_iter().filter(|(_, items)| !items.is_empty()) {
         let Some(target) = stage.distributions.get(&name) else {
             return Err(Stopped::Failed(format!(
                 "the stage has no distribution `{name}`, whose edge has to forget {} items",
                 items.len()
             )));
         };
-        let reference = |batch| invalidation::caller_reference(&wish.manifest.release, sequence, batch);
-        let first = reference(0);
-        match context.pace.run(|| stage.cdn.invalidate(&target.id, &first, &items)).await {
+        let reference = invalidation::caller_reference(&wish.manifest.release, apply.0, apply.1, &items);
+        match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &items)).await {
             Ok(created) => drop(issued.insert(name, Issued { id: created.id, at: (context.clock)() })),
             Err(failure) if failure.kind == Kind::Full => {
-                match make_room(&name, &items, &failure, prepared, wish, stage, context, reference(1)).await? {
+                match make_room(&name, &items, &failure, prepared, wish, stage, context, apply).await? {
                     Some(created) => drop(issued.insert(name, created)),
                     None => drop(owed.insert(name, items)),
                 }
+            }
+            // The pages are in place. What the edge was not told is on record, and told later.
+            Err(failure) if failure.is_passing() => {
+                context.say(&format!("warning: {failure}; the invalidation is owed"));
+                owed.insert(name, items);
             }
             Err(failure) => return Err(failure.into()),
         }
@@ -70,7 +73,7 @@ async fn make_room(
     wish: &Wish<'_>,
     stage: &Stage,
     context: &Context,
-    reference: String,
+    apply: (u64, &str),
 ) -> Result<Option<Issued>, Stopped> {
     context.say(&format!("{full}; waiting for room"));
     let Some(target) = stage.distributions.get(name) else { return Ok(None) };
@@ -85,14 +88,16 @@ async fn make_room(
     let until = Instant::now() + context.wait;
     let mut pause = FIRST_LOOK;
     loop {
-        let running = context.pace.run(|| stage.cdn.running(&target.id)).await?;
+        // Who may not ask can still wait.
+        let running = context.pace.run(|| stage.cdn.running(&target.id)).await.unwrap_or_default();
         let terms =
             invalidation::Terms { paths_running: running.paths, wildcards_running: running.wildcards, ..wish.terms.clone() };
         if let Ok(plan) = invalidation::merge(items, &edge, &terms) {
             let fewer = plan.owed();
+            let reference = invalidation::caller_reference(&wish.manifest.release, apply.0, apply.1, &fewer);
             match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &fewer)).await {
                 Ok(created) => return Ok(Some(Issued { id: created.id, at: (context.clock)() })),
-                Err(failure) if failure.kind == Kind::Full => {}
+                Err(failure) if failure.kind == Kind::Full || failure.is_passing() => {}
                 Err(failure) => return Err(failure.into()),
             }
         }
@@ -146,42 +151,49 @@ pub(super) async fn finish(
         if !done.issued.is_empty() {
             let books = Books::new(stage, context);
             // Somebody else may be at work by now; they will ask as well.
-            if let Ok(known) = books.head().await
-                && let Ok(head) = confirm(&books, known).await
-            {
-                receipt.seq = head.seq;
+            if let Ok(known) = books.head().await {
+                receipt.seq = confirm(&books, known).await.seq;
             }
         }
     }
     Ok(receipt)
 }
 
-/// Asks how the invalidations are getting on that were not seen complete, and writes down those that are.
-pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Result<Head, Stopped> {
+/// Tells the edge what it is owed, asks how the invalidations are getting on that were not seen complete, and writes
+/// down what it hears. What cannot be asked stays open, and somebody else's work is not disturbed: nothing of this is a
+/// reason to fail.
+pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Head {
     let Books { stage, context } = *books;
-    if known.head.applying.is_some() || known.head.issued.is_empty() {
-        return Ok(known.head);
+    let head = known.head.clone();
+    if head.applying.is_some() || head.issued.is_empty() && head.owed.is_empty() {
+        return head;
     }
-    let mut open = BTreeMap::new();
-    for (name, issued) in &known.head.issued {
+    let now = (context.clock)();
+    let mut open: BTreeMap<String, Vec<Issued>> = BTreeMap::new();
+    for (name, issued) in &head.issued {
         let Some(target) = stage.distributions.get(name) else { continue };
-        let mut left = Vec::new();
-        for one in issued {
-            let now = context.pace.run(|| stage.cdn.invalidation(&target.id, &one.id)).await?;
-            if !now.is_complete {
-                left.push(one.clone());
+        for one in issued.iter().filter(|one| now - OLD < one.at) {
+            let asked = context.pace.run(|| stage.cdn.invalidation(&target.id, &one.id)).await;
+            if !asked.is_ok_and(|now| now.is_complete) {
+                open.entry(name.clone()).or_default().push(one.clone());
             }
         }
-        if !left.is_empty() {
-            open.insert(name.clone(), left);
+    }
+    let (mut owed, sequence) = (Items::new(), head.sequence + u64::from(!head.owed.is_empty()));
+    let release = head.release.clone().unwrap_or_default();
+    for (name, items) in &head.owed {
+        let Some(target) = stage.distributions.get(name) else { continue };
+        let reference = invalidation::caller_reference(&release, sequence, &(context.nonce)(), items);
+        match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, items)).await {
+            Ok(created) => open.entry(name.clone()).or_default().push(Issued { id: created.id, at: now }),
+            Err(_) => drop(owed.insert(name.clone(), items.clone())),
         }
     }
-    if open == known.head.issued {
-        return Ok(known.head);
+    if (&open, &owed) == (&head.issued, &head.owed) {
+        return head;
     }
-    let settled =
-        books.swap(&known, |head, signature| head.settled(head.owed.clone(), open.clone(), head.sequence, signature)).await;
-    Ok(settled?.head)
+    let settled = books.swap(&known, |head, signature| head.settled(owed.clone(), open.clone(), sequence, signature)).await;
+    settled.map_or(head, |known| known.head)
 }
 
 /// Looks at changed pages through the edge: all of them, or a sample. One that is stale is purged once more.
@@ -222,8 +234,9 @@ async fn verify(
         let changes = (wish.addresses)(&name, &keys);
         let edge = invalidation::Edge { changes, clean: Vec::new() };
         let Ok(again) = invalidation::plan(&edge, &wish.terms) else { continue };
-        let reference = invalidation::caller_reference(&wish.manifest.release, receipt.sequence, 2);
+        // Another name than the first time, even for the same items.
         let items = again.owed();
+        let reference = invalidation::caller_reference(&wish.manifest.release, receipt.sequence, &(context.nonce)(), &items);
         let asked = context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &items)).await;
         for key in keys {
             let mut is_fresh = false;
@@ -265,15 +278,6 @@ async fn look(
         (404, Some(_)) => key == "404.html",
         _ => false,
     })
-}
-
-/// What will be told to the edge, for the receipt.
-pub(super) fn purged(prepared: &Prepared) -> BTreeMap<String, Purged> {
-    let items: Items = match &prepared.live.head().applying {
-        Some(applying) if prepared.only_purges => applying.items.clone(),
-        _ => prepared.purges.iter().map(|(name, purge)| (name.clone(), purge.owed())).collect(),
-    };
-    items.into_iter().map(|(name, items)| (name, Purged { items, id: None, is_complete: false })).collect()
 }
 
 /// Whether a phase changes what visitors see under an address that stays.

@@ -5,7 +5,7 @@ use super::objects::{How, Put};
 use super::supply::Stored;
 use super::{Prepared, Wish, purge};
 use crate::deploy::invalidation::Item;
-use crate::deploy::ledger::{Head, Kind, Tags};
+use crate::deploy::ledger::{Done, Head, Kind, Tags};
 use crate::deploy::plan::Phase;
 use crate::deploy::remote::Stage;
 use serde_json::{Value, json};
@@ -61,6 +61,8 @@ pub struct Receipt {
     pub seq: u64,
     /// The number of the apply.
     pub sequence: u64,
+    /// Its token.
+    pub(super) token: String,
     /// Objects whose bytes were sent: assets, and pages under their public names.
     pub uploaded: usize,
     /// Objects that were copied where they lie.
@@ -89,13 +91,18 @@ impl Receipt {
             previous: head.release.clone(),
             seq: head.seq,
             sequence: head.sequence,
+            token: String::new(),
             uploaded: 0,
             copied: 0,
             removed: 0,
             unchanged: prepared.plan.unchanged,
             bytes: 0,
             functions: BTreeMap::new(),
-            purged: purge::purged(prepared),
+            purged: prepared
+                .items()
+                .into_iter()
+                .map(|(name, items)| (name, Purged { items, id: None, is_complete: false }))
+                .collect(),
             verified: Verified::default(),
         }
     }
@@ -132,10 +139,10 @@ impl Receipt {
         }
     }
 
-    pub(super) fn finished(&mut self, head: &Head) {
-        (self.seq, self.sequence) = (head.seq, head.sequence);
+    pub(super) fn finished(&mut self, head: &Head, done: &Done, token: &str) {
+        (self.seq, self.sequence, self.token) = (head.seq, head.sequence, token.to_owned());
         for (name, purged) in &mut self.purged {
-            purged.id = head.issued.get(name).and_then(|issued| issued.last()).map(|issued| issued.id.clone());
+            purged.id = done.issued.get(name).map(|issued| issued.id.clone());
         }
     }
 

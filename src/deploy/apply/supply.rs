@@ -1,13 +1,16 @@
 //! Where bytes come from: a build on this machine, or a stage that has them already.
 
-use super::books::Books;
+use super::books::{Books, Hold};
+use super::live::as_stored;
 use super::objects::How;
 use super::{Context, Prepared, Progress, Proof, Stopped, Wish};
 use crate::deploy::ledger;
 use crate::deploy::plan::{Phase, Plan, Reason};
-use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Location, Stage, Tag, When};
+use crate::deploy::remote::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stage, Stat, Tag, When};
 use crate::release::{Class, Digest, ObjectEntry};
+use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 /// From this size on a body that the stage has is copied there, and not sent a second time. In bytes.
@@ -53,6 +56,14 @@ struct Need<'a> {
     key: String,
     source: Source<'a>,
     entry: ObjectEntry,
+    /// Whether visitors may ask for it: then its headers matter.
+    is_public: bool,
+}
+
+impl Need<'_> {
+    fn place(&self) -> String {
+        self.bucket.locate(&self.key).to_string()
+    }
 }
 
 enum Source<'a> {
@@ -64,14 +75,21 @@ enum Source<'a> {
 
 /// Stores assets under their public names, and the bodies of pages and the code of functions as blobs. None of it
 /// is seen by any visitor. What an interrupted run has stored is not sent again.
-pub(super) async fn store(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<Stored, Stopped> {
+///
+/// Says which things were there already.
+pub(super) async fn store(
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    stage: &Stage,
+    context: &Context,
+) -> Result<(Stored, BTreeSet<String>), Stopped> {
     let needs = needs(prepared, wish, stage)?;
     own_are_there(&needs, wish, stage, context).await?;
     let mut needs: Vec<Need<'_>> = needs.into_iter().filter(|need| !matches!(need.source, Source::Own)).collect();
     // Large ones first: their parts travel while the many small ones follow.
     needs.sort_by_key(|need| std::cmp::Reverse(need.entry.size / LARGE));
     if needs.is_empty() {
-        return Ok(Stored::default());
+        return Ok(Default::default());
     }
     (context.tell)(&Progress::Begins { what: "assets and bodies", steps: needs.len() });
     let one = |need: usize| {
@@ -79,26 +97,49 @@ pub(super) async fn store(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, c
         async move {
             let how = store_one(need, context).await?;
             (context.tell)(&Progress::Step { bytes: need.entry.size });
-            Ok::<_, Stopped>((how, need.entry.size))
+            Ok::<_, Stopped>((how, need))
         }
     };
     let done = context.pace.each(0..needs.len(), one).await?;
     (context.tell)(&Progress::Ends);
     let Some(done) = done else { return Err(Stopped::Interrupted("nothing that visitors see was changed".to_owned())) };
     let count = |wanted: How| done.iter().filter(|(how, _)| *how == wanted).count();
-    let bytes = done.iter().filter(|(how, _)| *how == How::Sent).map(|(_, size)| size).sum();
-    Ok(Stored { sent: count(How::Sent), copied: count(How::Copied), bytes })
+    let bytes = done.iter().filter(|(how, _)| *how == How::Sent).map(|(_, need)| need.entry.size).sum();
+    let found = done.iter().filter(|(how, _)| *how == How::Already).map(|(_, need)| need.place()).collect();
+    Ok((Stored { sent: count(How::Sent), copied: count(How::Copied), bytes }, found))
+}
+
+/// Looks once more at what was there already, now that nobody collects it any more, and stores what is gone.
+pub(super) async fn make_sure(
+    found: &BTreeSet<String>,
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    stage: &Stage,
+    context: &Context,
+) -> Result<(), Stopped> {
+    let needs: Vec<Need<'_>> = needs(prepared, wish, stage)?.into_iter().filter(|need| found.contains(&need.place())).collect();
+    let look = |need: usize| {
+        let need = &needs[need];
+        async move {
+            if context.pace.run(|| need.bucket.stat(&need.key)).await?.is_none() {
+                store_one(need, context).await?;
+            }
+            Ok::<_, Stopped>(())
+        }
+    };
+    let done = context.pace.each(0..needs.len(), look).await?;
+    done.map(drop).ok_or_else(|| Stopped::Interrupted(String::new()))
 }
 
 fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<Vec<Need<'a>>, Stopped> {
     let mut needs = Vec::new();
     let mut blobs: BTreeSet<String> = BTreeSet::new();
-    // What is served now has its bodies in the books already, unless it was served before there were books.
+    // Pages that are served by the books have their bodies in them. Assets have none, and what was looked at may have come
+    // there by hand.
     let known = prepared.live.manifest.iter().flat_map(|manifest| manifest.distributions.values());
-    let known: BTreeSet<&str> = match prepared.live.head().applying {
-        None => known.flat_map(|one| one.objects.values()).map(|entry| entry.sha256.as_str()).collect(),
-        Some(_) => BTreeSet::new(),
-    };
+    let pages = known.flat_map(|one| one.objects.values()).filter(|entry| entry.class == Class::Page);
+    let known: BTreeSet<&str> =
+        if prepared.live.is_examined { BTreeSet::new() } else { pages.map(|entry| entry.sha256.as_str()).collect() };
     for step in prepared.plan.steps.iter().filter(|step| step.reason != Reason::Gone) {
         let name = step.distribution.as_deref().unwrap_or_default();
         if step.phase == Phase::Functions {
@@ -112,7 +153,13 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
                 Supply::Stage(from) => blob_of(from, stage, &function.sha256),
             };
             if blobs.insert(function.sha256.clone()) {
-                needs.push(Need { bucket: stage.control.as_ref(), key: ledger::blob(&function.sha256), source, entry });
+                needs.push(Need {
+                    bucket: stage.control.as_ref(),
+                    key: ledger::blob(&function.sha256),
+                    source,
+                    entry,
+                    is_public: false,
+                });
             }
             continue;
         }
@@ -136,13 +183,25 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
                     None => return Err(missing(&format!("the distribution `{name}` of the stage `{}`", from.name))),
                 },
             };
-            needs.push(Need { bucket: target.bucket.as_ref(), key: step.key.clone(), source, entry: entry.clone() });
+            needs.push(Need {
+                bucket: target.bucket.as_ref(),
+                key: step.key.clone(),
+                source,
+                entry: entry.clone(),
+                is_public: true,
+            });
         } else if !known.contains(entry.sha256.as_str()) && blobs.insert(entry.sha256.clone()) {
             let source = match &wish.supply {
                 Supply::Build { objects, .. } => here(objects)?,
                 Supply::Stage(from) => blob_of(from, stage, &entry.sha256),
             };
-            needs.push(Need { bucket: stage.control.as_ref(), key: ledger::blob(&entry.sha256), source, entry: entry.clone() });
+            needs.push(Need {
+                bucket: stage.control.as_ref(),
+                key: ledger::blob(&entry.sha256),
+                source,
+                entry: entry.clone(),
+                is_public: false,
+            });
         }
     }
     Ok(needs)
@@ -208,6 +267,21 @@ async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, conte
     )]))
 }
 
+/// An asset whose headers are others now, since the table of headers changed, or somebody else stored it.
+async fn restore_headers(need: &Need<'_>, tag: Tag, context: &Context) -> Result<How, Stopped> {
+    let (described, when) = (described(&need.entry), When::Is(tag));
+    let written = match &need.source {
+        Source::Own => return Ok(How::Already),
+        Source::Here(content) => send(need.bucket, &need.key, content, &described, &when, context).await.map(|_| How::Sent),
+        Source::There(from, key) => copy(*from, key, need.bucket, &need.key, &described, &when, context).await.map(|(_, how)| how),
+    };
+    match written {
+        Ok(how) => Ok(how),
+        Err(Trouble::Condition) => Err(Stopped::Failed(format!("{} changes while it is written", need.bucket.locate(&need.key)))),
+        Err(Trouble::Stopped(stopped)) => Err(stopped),
+    }
+}
+
 async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
     let described = described(&need.entry);
     let result = match &need.source {
@@ -225,9 +299,14 @@ async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
             // Its name is its digest, or holds it; so it is the same, unless somebody meddled.
             let stat = context.pace.run(|| need.bucket.stat(&need.key)).await?;
             match stat {
+                // It was removed in this moment.
+                None => Err(Stopped::Failed(format!("{} comes and goes; run it again", need.bucket.locate(&need.key)))),
                 Some(stat)
                     if stat.sha256.as_deref().is_none_or(|sha256| sha256 == described.sha256) && stat.size == described.size =>
                 {
+                    if need.is_public && as_stored(&stat, need.entry.class) != need.entry {
+                        return restore_headers(need, stat.tag, context).await;
+                    }
                     Ok(How::Already)
                 }
                 _ => Err(Stopped::Failed(format!(
@@ -299,14 +378,16 @@ async fn copy(
 #[expect(clippy::too_many_arguments, reason = "what, where to, from where and on which condition")]
 pub(super) async fn page(
     wish: &Wish<'_>,
-    stage: &Stage,
-    context: &Context,
+    hold: &Hold<'_>,
     name: &str,
     key: &str,
     entry: &ObjectEntry,
     bucket: &dyn Bucket,
     when: &When,
 ) -> Result<(Tag, How), Trouble> {
+    let Books { stage, context } = hold.books;
+    hold.touch();
+    let bucket = &Fenced { bucket, hold };
     let described = described(entry);
     match &wish.supply {
         // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
@@ -348,7 +429,13 @@ pub(super) async fn proofs(name: &str, sha256: &str, wish: &Wish<'_>, context: &
         Supply::Stage(from) => {
             let key = ledger::proofs(sha256);
             let found = context.pace.run(|| from.control.read(&key)).await?;
-            Ok(found.and_then(|found| serde_json::from_slice(&found.bytes).ok()).unwrap_or_default())
+            let proofs = found.and_then(|found| serde_json::from_slice(&found.bytes).ok());
+            proofs.ok_or_else(|| {
+                let place = from.control.locate(&key);
+                Stopped::Refused(vec![format!(
+                    "{place}, the cases that the function `{name}` was proven with, is gone or damaged; it is not made live"
+                )])
+            })
         }
     }
 }
@@ -386,5 +473,55 @@ pub(super) async fn keep(
     match copy(bucket, key, stage.control.as_ref(), &blob, &described(entry), &When::Missing, context).await {
         Ok(_) | Err(Trouble::Condition) => Ok(()),
         Err(Trouble::Stopped(stopped)) => Err(stopped),
+    }
+}
+
+/// A public bucket in the hands of whoever applies: before each write they make sure that they still do.
+struct Fenced<'a> {
+    bucket: &'a dyn Bucket,
+    hold: &'a Hold<'a>,
+}
+
+impl fmt::Debug for Fenced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bucket.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Bucket for Fenced<'_> {
+    async fn read(&self, key: &str) -> Result<Option<Found>, Failure> {
+        self.bucket.read(key).await
+    }
+
+    async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure> {
+        self.bucket.stat(key).await
+    }
+
+    async fn put(&self, key: &str, content: &Content, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+        self.hold.fence().await?;
+        self.bucket.put(key, content, described, when).await
+    }
+
+    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+        self.hold.fence().await?;
+        self.bucket.copy(from, key, described, when).await
+    }
+
+    async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure> {
+        self.hold.fence().await?;
+        self.bucket.remove(key, tag).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
+        self.bucket.list(prefix).await
+    }
+
+    async fn obeys_conditions(&self) -> Result<(), Failure> {
+        self.bucket.obeys_conditions().await
+    }
+
+    fn locate(&self, key: &str) -> Location {
+        self.bucket.locate(key)
     }
 }

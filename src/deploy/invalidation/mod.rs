@@ -31,6 +31,7 @@ mod choose;
 mod tests;
 mod trie;
 
+use crate::release::Digest;
 use choose::{Limits, choose};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -352,12 +353,14 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The name under which CloudFront knows a batch again when the request is repeated.
-///
-/// Deterministic, so that a lost answer costs nothing; with the sequence number of the apply, because the same paths
-/// in a second apply would be answered with the first one's invalidation, which ended before the new bytes came.
-pub fn caller_reference(release: &str, apply_sequence: u64, batch: u32) -> String {
-    format!("qdn-{release}-{apply_sequence}-{batch}")
+/// The name under which CloudFront knows a request again when it is repeated: the same for the same items of the same
+/// apply, so that a lost answer costs nothing, and another one for all others. The same paths in a second apply would be
+/// answered with the first one's invalidation, which ended before the new bytes came; other paths under a known name are
+/// refused. `token` is the apply's own, as its number may come again after a state was lost.
+pub fn caller_reference(release: &str, sequence: u64, token: &str, items: &[Item]) -> String {
+    let items: String = items.iter().map(|item| format!("{item}\n")).collect();
+    let token: String = token.chars().take(16).collect();
+    format!("qdn-{release}-{sequence}-{token}-{}", Digest::of(items.as_bytes()).short())
 }
 
 /// The fewest items that purge what changed.

@@ -258,7 +258,12 @@ fn the_free_paths_of_the_month_come_first() {
 
 #[test]
 fn a_batch_has_the_same_name_each_time() {
-    assert_eq!(caller_reference("2026-11-23-ab12", 7, 1), "qdn-2026-11-23-ab12-7-1");
+    let reference = |token, items: &[Item]| caller_reference("ab12", 7, token, items);
+    let one = [Item::Path("/a".to_owned())];
+    assert_eq!(reference("t", &one), reference("t", &one));
+    assert!(reference("t", &one).starts_with("qdn-ab12-7-t-"));
+    assert_ne!(reference("t", &one), reference("u", &one));
+    assert_ne!(reference("t", &one), reference("t", &[Item::Wildcard("/a".to_owned())]), "a path and a wildcard are not the same");
 }
 
 struct Xorshift(u64);

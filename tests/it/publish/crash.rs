@@ -122,6 +122,8 @@ fn fused(stage: &Stage, fuse: &Arc<Fuse>) -> Stage {
 /// Which command dies, and which comes next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Command {
+    /// Of a stage that has nothing yet.
+    First,
     Publish(&'static str),
     Rollback,
     Promote,
@@ -129,6 +131,7 @@ enum Command {
 
 async fn run(command: Command, stage: &Stage, other: &Stage, context: &Context) -> Result<(), Stopped> {
     let receipt = match command {
+        Command::First => publish(&version_of("1"), stage, context).await,
         Command::Publish(version) => publish(&version_of(version), stage, context).await,
         Command::Rollback => {
             let head = apply::state(stage, context).await?.expect("there is a state");
@@ -162,7 +165,9 @@ async fn die_everywhere(dying: Command, next: Command) {
             if next == Command::Rollback {
                 publish(&version_of("0"), &stage, &context("before")).await.unwrap();
             }
-            publish(&version_of("1"), &stage, &context("first")).await.unwrap();
+            if dying != Command::First {
+                publish(&version_of("1"), &stage, &context("first")).await.unwrap();
+            }
             if dying == Command::Rollback {
                 publish(&version_of("2"), &stage, &context("second")).await.unwrap();
             }
@@ -197,6 +202,16 @@ async fn die_everywhere(dying: Command, next: Command) {
         }
     }
     assert!(deaths.len() > 30, "{dying:?} makes requests: {deaths:?}");
+}
+
+#[tokio::test]
+async fn a_first_publish_that_dies_is_finished() {
+    die_everywhere(Command::First, Command::First).await;
+}
+
+#[tokio::test]
+async fn a_first_publish_that_dies_is_followed_by_another() {
+    die_everywhere(Command::First, Command::Publish("2")).await;
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ pub(crate) const PAGES: &[&str] =
 pub(crate) fn context(by: &str) -> Context {
     static PROCESS: AtomicU32 = AtomicU32::new(1);
     static NONCE: AtomicU64 = AtomicU64::new(1);
-    let holder = Holder { host: "test".to_owned(), process: PROCESS.fetch_add(1, Ordering::Relaxed) };
+    let process = PROCESS.fetch_add(1, Ordering::Relaxed);
+    let holder = Holder { host: "test".to_owned(), space: String::new(), process, run: process.to_string() };
     Context {
         by: by.to_owned(),
         holder,

@@ -81,7 +81,8 @@ impl Aws {
         let cloudfront = cloudfront.map(str::to_owned).or_else(|| endpoint(config, "CloudFront"));
         let store = match &s3 {
             Some(address) => format!("s3 at {}", address.trim_end_matches('/')),
-            None => "s3".to_owned(),
+            // A copy is asked of the region that it goes to, and what there is to know of its source of the source's own.
+            None => format!("s3 in {}", config.region().map_or("no region", |region| region.as_ref())),
         };
         let mut of_s3 = aws_sdk_s3::config::Builder::from(config)
             // A store at an address of its own rarely has a host name for each bucket.

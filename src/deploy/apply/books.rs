@@ -258,10 +258,9 @@ impl<'a> Hold<'a> {
     pub(super) async fn keep(&self) -> Stopped {
         loop {
             sleep(self.books.context.lease / 3).await;
-            match self.swap(Head::renewed).await {
-                Err(stopped @ Stopped::Superseded { .. }) => return stopped,
-                // Or the store is out of reach: then [`Hold::fence`] lets nothing pass before long.
-                _ => {}
+            // Where the store is out of reach, [`Hold::fence`] lets nothing pass before long.
+            if let Err(stopped @ Stopped::Superseded { .. }) = self.swap(Head::renewed).await {
+                return stopped;
             }
         }
     }

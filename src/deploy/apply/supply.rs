@@ -375,7 +375,6 @@ async fn copy(
 }
 
 /// Puts one page or file in its public place.
-#[expect(clippy::too_many_arguments, reason = "what, where to, from where and on which condition")]
 pub(super) async fn page(
     wish: &Wish<'_>,
     hold: &Hold<'_>,

@@ -219,6 +219,11 @@ impl<'a> Hold<'a> {
         Self { books, known: Mutex::new(known) }
     }
 
+    /// The state as it was left.
+    pub(super) fn into_known(self) -> Known {
+        self.known.into_inner()
+    }
+
     /// Replaces the state.
     pub(super) async fn swap(&self, next: impl Fn(&Head, &Signature) -> Head) -> Result<Head, Stopped> {
         let mut known = self.known.lock().await;
@@ -230,8 +235,13 @@ impl<'a> Hold<'a> {
     pub(super) async fn keep(&self) -> Stopped {
         loop {
             sleep(self.books.context.lease / 3).await;
-            match self.swap(Head::renewed).await {
-                Ok(_) => {}
+            let mut known = self.known.lock().await;
+            if known.head.applying.is_none() {
+                // It is finished, and whoever comes next has another head than ours to replace.
+                continue;
+            }
+            match self.books.swap(&known, Head::renewed).await {
+                Ok(renewed) => *known = renewed,
                 Err(stopped @ Stopped::Superseded { .. }) => return stopped,
                 // The store is out of reach: whoever writes pages will notice, and say it better.
                 Err(_) => {}

@@ -39,6 +39,7 @@ use super::plan::{self, Phase, Plan, Policy, Step};
 use super::remote::{Failure, Stage, Tested};
 use crate::release::Manifest;
 use books::{Books, Hold};
+use futures_util::future::{try_join, try_join3, try_join_all};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -295,14 +296,17 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     preflight(wish.manifest, stage, context).await?;
     // Nothing that a visitor sees is touched here.
     let uploaded = supply::store(&prepared, wish, stage, context).await?;
-    books.write_once(&ledger::release(&wish.manifest.release), wish.manifest.to_json().as_bytes()).await?;
-    supply::store_proofs(&prepared.plan, wish, &books).await?;
     receipt.stored(uploaded);
     let before = prepared.live.head().clone();
-    if before.applying.is_none() && before.seq > 0 {
-        // Whoever wrote it may have died before it was logged.
-        books.log(&before).await?;
-    }
+    let (key, manifest) = (ledger::release(&wish.manifest.release), wish.manifest.to_json());
+    try_join3(books.write_once(&key, manifest.as_bytes()), supply::store_proofs(&prepared.plan, wish, &books), async {
+        match before.applying.is_none() && before.seq > 0 {
+            // Whoever wrote it may have died before it was logged.
+            true => books.log(&before).await,
+            false => Ok(()),
+        }
+    })
+    .await?;
     let applying = begin(&prepared, wish, context);
     let begun = books.swap(&prepared.live.known, |head, signature| head.begun(applying.clone(), signature)).await;
     let known = begun.map_err(|stopped| match stopped {
@@ -318,15 +322,14 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
         stopped = hold.keep() => Err(stopped),
     };
     match result {
-        Ok(issued) => purge::finish(prepared, wish, stage, context, receipt, issued).await,
+        Ok(done) => purge::finish(prepared, wish, stage, context, receipt, done, hold.into_known()).await,
         Err(stopped) => Err(let_go(stopped, &prepared, &before, &hold).await),
     }
 }
 
 /// The first distribution that does not answer, or that nobody may ask about, ends the publish before it begins.
 async fn preflight(manifest: &Manifest, stage: &Stage, context: &Context) -> Result<(), Stopped> {
-    context.pace.run(|| stage.control.obeys_conditions()).await?;
-    for (name, distribution) in &manifest.distributions {
+    let answers = manifest.distributions.iter().map(async |(name, distribution)| {
         let Some(target) = stage.distributions.get(name) else {
             return Err(Stopped::Refused(vec![format!(
                 "the release serves a distribution `{name}`, and the stage `{}` has none of that name",
@@ -344,7 +347,10 @@ async fn preflight(manifest: &Manifest, stage: &Stage, context: &Context) -> Res
                 ));
             }
         }
-    }
+        Ok(())
+    });
+    let obeys = async { Ok(context.pace.run(|| stage.control.obeys_conditions()).await?) };
+    try_join(obeys, try_join_all(answers)).await?;
     Ok(())
 }
 
@@ -379,8 +385,9 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
     receipt.functions(&functions);
     let functions: BTreeMap<String, LiveFunction> = functions.into_iter().map(|(name, done)| (name, done.live)).collect();
     let sequence = hold.sequence().await;
-    hold.books.write_tags(sequence, &wish.manifest.release, tags).await?;
-    let (issued, owed) = purge::issue(prepared, wish, stage, context, sequence).await?;
+    // Tags only spare questions, so the edge need not wait for them.
+    let tags = hold.books.write_tags(sequence, &wish.manifest.release, tags);
+    let (issued, owed) = try_join(purge::issue(prepared, wish, stage, context, sequence), tags).await?.0;
     let done = Done { owed, issued, functions };
     let head = hold.swap(|head, signature| head.finished(done.clone(), signature)).await?;
     hold.books.log(&head).await?;

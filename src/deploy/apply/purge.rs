@@ -8,6 +8,7 @@ use crate::deploy::ledger::{Done, Head, Issued};
 use crate::deploy::plan::{self, Phase, Reason};
 use crate::deploy::remote::{Failure, Kind, Stage};
 use crate::release::{Digest, Key, Manifest};
+use futures_util::future::join;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -19,6 +20,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 /// As many changed pages are looked at through the edge.
 const SAMPLE: usize = 50;
+/// Up to this size, in bytes: what is looked at comes here whole.
+const SEEN: u64 = 1 << 20;
 /// How often a page that is stale is looked at again before its address is purged once more: an invalidation that is
 /// reported complete may take some seconds more.
 const SECOND_LOOKS: u32 = 4;
@@ -105,6 +108,7 @@ async fn make_room(
 }
 
 /// What is left once the release is served: to hear that the edge has forgotten, and to look.
+#[expect(clippy::too_many_arguments, reason = "what was done, where, and what is known of it")]
 pub(super) async fn finish(
     prepared: Prepared,
     wish: &Wish<'_>,
@@ -112,6 +116,7 @@ pub(super) async fn finish(
     context: &Context,
     mut receipt: Receipt,
     done: Done,
+    known: Known,
 ) -> Result<Receipt, Stopped> {
     let until = Instant::now() + context.wait;
     let mut open = done.issued.clone();
@@ -142,15 +147,13 @@ pub(super) async fn finish(
     (context.tell)(&Progress::Ends);
     let is_complete = open.is_empty() && done.owed.is_empty();
     if is_complete {
-        receipt.verified = verify(&prepared, wish, stage, context, &receipt).await?;
-        if !done.issued.is_empty() {
-            let books = Books::new(stage, context);
-            // Somebody else may be at work by now; they will ask as well.
-            if let Ok(known) = books.head().await
-                && let Ok(head) = confirm(&books, known).await
-            {
-                receipt.seq = head.seq;
-            }
+        let books = Books::new(stage, context);
+        let looked = verify(&prepared, wish, stage, context, &receipt);
+        let (verified, confirmed) = join(looked, confirm_but(&books, known, &done.issued)).await;
+        receipt.verified = verified?;
+        // Somebody else may be at work by now; they will ask as well.
+        if let Ok(head) = confirmed {
+            receipt.seq = head.seq;
         }
     }
     Ok(receipt)
@@ -158,6 +161,11 @@ pub(super) async fn finish(
 
 /// Asks how the invalidations are getting on that were not seen complete, and writes down those that are.
 pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Result<Head, Stopped> {
+    confirm_but(books, known, &BTreeMap::new()).await
+}
+
+/// The same, where some were seen complete a moment ago.
+async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Issued>) -> Result<Head, Stopped> {
     let Books { stage, context } = *books;
     if known.head.applying.is_some() || known.head.issued.is_empty() {
         return Ok(known.head);
@@ -166,7 +174,7 @@ pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Result<Head, Sto
     for (name, issued) in &known.head.issued {
         let Some(target) = stage.distributions.get(name) else { continue };
         let mut left = Vec::new();
-        for one in issued {
+        for one in issued.iter().filter(|one| seen.get(name).is_none_or(|seen| seen.id != one.id)) {
             let now = context.pace.run(|| stage.cdn.invalidation(&target.id, &one.id)).await?;
             if !now.is_complete {
                 left.push(one.clone());
@@ -184,7 +192,7 @@ pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Result<Head, Sto
     Ok(settled?.head)
 }
 
-/// Looks at changed pages through the edge: all of them, or a sample. One that is stale is purged once more.
+/// Looks at changed pages through the edge: all of them, or a sample, and never at large files. One that is stale is purged once more.
 async fn verify(
     prepared: &Prepared,
     wish: &Wish<'_>,
@@ -193,7 +201,7 @@ async fn verify(
     receipt: &Receipt,
 ) -> Result<Verified, Stopped> {
     let mut verified = Verified::default();
-    let changed = plan::changed(&prepared.plan);
+    let changed: Vec<_> = plan::changed(&prepared.plan).into_iter().filter(|step| step.bytes <= SEEN).collect();
     let step_by = changed.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<_> = changed.into_iter().step_by(step_by).collect();
     if sample.is_empty() {

@@ -452,7 +452,7 @@ def tables(keep, delay):
             counts = far[-1]["requests"] if far else {}
             requests = ", ".join(f"{counts[verb]:,} {verb}" for verb in VERBS if counts.get(verb))
             walls = cell(far, "wall", 2) if far else "–"
-            print(f"| {tool} | {cell(near, 'cpu', 2)} | {cell(near, 'wall', 2)} | {walls} | {cell(near, 'mib', 0)} | {cell(near, 'server', 1)} | {requests} |")
+            print(f"| {tool} | {cell(near or far, 'cpu', 2)} | {cell(near or far, 'wall', 2)} | {walls} | {cell(near or far, 'mib', 0)} | {cell(near or far, 'server', 1)} | {requests} |")
 
 
 def main():

@@ -38,11 +38,20 @@ pub fn find_root(start: &Path) -> Option<PathBuf> {
 /// Files that editors and systems leave behind are passed over. Links are followed; one that leads
 /// into itself, a file that cannot be read, and a name that is not Unicode are complained of.
 pub fn read(root: &Path) -> (Sources, Vec<Diagnostic>) {
+    read_folders(root, FOLDERS)
+}
+
+/// Reads of a project what is there besides pages: its configuration, and everything under `functions/`.
+pub fn read_functions(root: &Path) -> (Sources, Vec<Diagnostic>) {
+    read_folders(root, &["functions"])
+}
+
+fn read_folders(root: &Path, folders: &[&str]) -> (Sources, Vec<Diagnostic>) {
     let (mut paths, mut problems) = (Vec::new(), Vec::new());
     if root.join(crate::source::CONFIG_FILE).is_file() {
         paths.push((SourcePath::new(crate::source::CONFIG_FILE), root.join(crate::source::CONFIG_FILE)));
     }
-    for folder in FOLDERS {
+    for folder in folders {
         let base = root.join(folder);
         if base.exists() {
             walk(root, &base, &mut paths, &mut problems);

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// How long an invalidation is waited for, unless the stage or the command says so.
 const WAIT: Duration = Duration::from_secs(60);
 
-/// A project as far as publishing reads it without building.
+/// A project as far as publishing reads it without building: its settings and its functions.
 pub(in crate::cli) struct Project {
     pub(in crate::cli) sources: Sources,
     pub(in crate::cli) config: Config,
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Project {
 
 impl Project {
     pub(in crate::cli) fn read(root: &Path) -> Self {
-        let (sources, _) = disk::read(root);
+        let (sources, _) = disk::read_functions(root);
         let (config, problems) = config::parse(&sources);
         Self { sources, config, problems }
     }

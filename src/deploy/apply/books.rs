@@ -165,6 +165,11 @@ impl<'a> Books<'a> {
         }
     }
 
+    /// Whether a document is there.
+    pub(super) async fn has(&self, key: &str) -> Result<bool, Failure> {
+        Ok(self.context.pace.run(|| self.control().stat(key)).await?.is_some())
+    }
+
     /// Writes down a state between two publishes. What is there already is the same state.
     pub(super) async fn log(&self, head: &Head) -> Result<(), Stopped> {
         let written = self.write(&ledger::entry(&self.stage.name, head.seq), head.to_json().as_bytes(), &When::Missing).await;
@@ -236,6 +241,11 @@ impl<'a> Hold<'a> {
         }
     }
 
+    /// The state as it was left.
+    pub(super) fn into_known(self) -> Known {
+        self.known.into_inner()
+    }
+
     /// Replaces the state.
     pub(super) async fn swap(&self, next: impl Fn(&Head, &Signature) -> Head) -> Result<Head, Stopped> {
         let mut known = self.known.lock().await;
@@ -258,6 +268,10 @@ impl<'a> Hold<'a> {
     pub(super) async fn keep(&self) -> Stopped {
         loop {
             sleep(self.books.context.lease / 3).await;
+            if self.known.lock().await.head.applying.is_none() {
+                // It is finished, and whoever comes next has another head than ours to replace.
+                continue;
+            }
             // Where the store is out of reach, [`Hold::fence`] lets nothing pass before long.
             if let Err(stopped @ Stopped::Superseded { .. }) = self.swap(Head::renewed).await {
                 return stopped;

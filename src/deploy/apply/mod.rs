@@ -41,6 +41,7 @@ use super::plan::{self, Phase, Plan, Policy, Step};
 use super::remote::{Failure, Stage, Tested};
 use crate::release::Manifest;
 use books::{Books, Hold};
+use futures_util::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -372,21 +373,25 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     // Nothing that a visitor sees is touched here.
     let (stored, found) = supply::store(&prepared, wish, stage, context).await?;
     let (release, text) = (ledger::release(&wish.manifest.release), wish.manifest.to_json());
-    books.write_once(&release, text.as_bytes()).await?;
-    supply::store_proofs(&prepared.plan, wish, &books).await?;
     receipt.stored(stored);
     let before = known.head.clone();
-    if before.applying.is_none() && before.release.is_some() {
-        // Whoever wrote it may have died before it was logged.
-        books.log(&before).await?;
-    }
+    try_join3(books.write_once(&release, text.as_bytes()), supply::store_proofs(&prepared.plan, wish, &books), async {
+        match before.applying.is_none() && before.release.is_some() {
+            // Whoever wrote it may have died before it was logged.
+            true => books.log(&before).await,
+            false => Ok(()),
+        }
+    })
+    .await?;
     let applying = begin(&prepared, wish, context);
     let known = books.swap(&known, |head, signature| head.begun(applying.clone(), signature)).await.map_err(moved)?;
     let hold = Hold::new(books, known);
     let work = async {
         // What was there already may have been collected until this process was known to be at work.
         supply::make_sure(&found, &prepared, wish, stage, context).await?;
-        books.write_once(&release, text.as_bytes()).await?;
+        if !books.has(&release).await? {
+            books.write_once(&release, text.as_bytes()).await?;
+        }
         carry_out(&prepared, wish, &hold, &mut receipt).await
     };
     let result = tokio::select! {
@@ -395,7 +400,7 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
         stopped = hold.keep() => Err(stopped),
     };
     match result {
-        Ok(issued) => purge::finish(prepared, wish, stage, context, receipt, issued).await,
+        Ok(done) => purge::finish(prepared, wish, stage, context, receipt, done, hold.into_known()).await,
         Err(stopped) => Err(let_go(stopped, &prepared, &before, &hold).await),
     }
 }
@@ -403,10 +408,8 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
 /// The first distribution that does not answer, or that nobody may ask about, ends the publish before it begins. So does
 /// a function of somebody else's: names of functions are the account's, and another project may have had the same idea.
 async fn preflight(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<(), Stopped> {
-    context.pace.run(|| stage.control.obeys_conditions()).await?;
-    functions::are_ours(prepared, wish, stage, context).await?;
-    for (name, distribution) in &wish.manifest.distributions {
-        let Some(target) = stage.distributions.get(name) else { continue };
+    let answers = wish.manifest.distributions.iter().map(async |(name, distribution)| {
+        let Some(target) = stage.distributions.get(name) else { return Ok(()) };
         let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
         if let Some(function) = &distribution.viewer_request {
             let function = stage.function_name(function);
@@ -418,7 +421,10 @@ async fn preflight(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context:
                 ));
             }
         }
-    }
+        Ok(())
+    });
+    let obeys = async { Ok(context.pace.run(|| stage.control.obeys_conditions()).await?) };
+    try_join3(obeys, functions::are_ours(prepared, wish, stage, context), try_join_all(answers)).await?;
     Ok(())
 }
 
@@ -461,13 +467,16 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
     receipt.functions(&functions);
     let functions: BTreeMap<String, LiveFunction> = functions.into_iter().map(|(name, done)| (name, done.live)).collect();
     let (sequence, token) = hold.apply().await;
-    let mut on_record = prepared.live.head().tags;
-    if has_written || on_record.is_none() {
-        hold.books.write_tags(sequence, &wish.manifest.release, tags).await?;
-        on_record = Some(sequence);
-    }
-    let (issued, owed) = purge::issue(prepared, wish, stage, context, (sequence, &token)).await?;
-    let done = Done { owed, issued, functions, tags: on_record };
+    let on_record = prepared.live.head().tags.filter(|_| !has_written);
+    // Tags only spare questions, so the edge need not wait for them.
+    let tags = async {
+        match on_record {
+            Some(_) => Ok(()),
+            None => hold.books.write_tags(sequence, &wish.manifest.release, tags).await,
+        }
+    };
+    let (issued, owed) = try_join(purge::issue(prepared, wish, stage, context, (sequence, &token)), tags).await?.0;
+    let done = Done { owed, issued, functions, tags: on_record.or(Some(sequence)) };
     let head = hold.swap(|head, signature| head.finished(done.clone(), signature)).await?;
     if let Err(why) = hold.books.log(&head).await {
         context.say(&format!("warning: the release is served, and its state could not be logged yet: {why}"));

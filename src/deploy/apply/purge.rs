@@ -8,6 +8,7 @@ use crate::deploy::ledger::{Done, Head, Issued};
 use crate::deploy::plan::{self, Phase, Reason};
 use crate::deploy::remote::{Failure, Kind, Stage};
 use crate::release::{Digest, Key, Manifest};
+use futures_util::future::join;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +23,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 const OLD: SignedDuration = SignedDuration::from_hours(24);
 /// As many changed pages are looked at through the edge.
 const SAMPLE: usize = 50;
+/// Up to this size, in bytes: what is looked at comes here whole.
+const SEEN: u64 = 1 << 20;
 /// How often a page that is stale is looked at again before its address is purged once more: an invalidation that is
 /// reported complete may take some seconds more.
 const SECOND_LOOKS: u32 = 4;
@@ -110,6 +113,7 @@ async fn make_room(
 }
 
 /// What is left once the release is served: to hear that the edge has forgotten, and to look.
+#[expect(clippy::too_many_arguments, reason = "what was done, where, and what is known of it")]
 pub(super) async fn finish(
     prepared: Prepared,
     wish: &Wish<'_>,
@@ -117,6 +121,7 @@ pub(super) async fn finish(
     context: &Context,
     mut receipt: Receipt,
     done: Done,
+    known: Known,
 ) -> Result<Receipt, Stopped> {
     let until = Instant::now() + context.wait;
     let mut open = done.issued.clone();
@@ -147,14 +152,12 @@ pub(super) async fn finish(
     (context.tell)(&Progress::Ends);
     let is_complete = open.is_empty() && done.owed.is_empty();
     if is_complete {
-        receipt.verified = verify(&prepared, wish, stage, context, &receipt).await?;
-        if !done.issued.is_empty() {
-            let books = Books::new(stage, context);
-            // Somebody else may be at work by now; they will ask as well.
-            if let Ok(known) = books.head().await {
-                receipt.seq = confirm(&books, known).await.seq;
-            }
-        }
+        let books = Books::new(stage, context);
+        let looked = verify(&prepared, wish, stage, context, &receipt);
+        // Somebody else may be at work by now; they will ask as well.
+        let (verified, head) = join(looked, confirm_but(&books, known, &done.issued)).await;
+        receipt.verified = verified?;
+        receipt.seq = head.seq;
     }
     Ok(receipt)
 }
@@ -163,6 +166,11 @@ pub(super) async fn finish(
 /// down what it hears. What cannot be asked stays open, and somebody else's work is not disturbed: nothing of this is a
 /// reason to fail.
 pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Head {
+    confirm_but(books, known, &BTreeMap::new()).await
+}
+
+/// The same, where some were seen complete a moment ago.
+async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Issued>) -> Head {
     let Books { stage, context } = *books;
     let head = known.head.clone();
     if head.applying.is_some() || head.issued.is_empty() && head.owed.is_empty() {
@@ -172,7 +180,7 @@ pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Head {
     let mut open: BTreeMap<String, Vec<Issued>> = BTreeMap::new();
     for (name, issued) in &head.issued {
         let Some(target) = stage.distributions.get(name) else { continue };
-        for one in issued.iter().filter(|one| now - OLD < one.at) {
+        for one in issued.iter().filter(|one| now - OLD < one.at && seen.get(name).is_none_or(|seen| seen.id != one.id)) {
             let asked = context.pace.run(|| stage.cdn.invalidation(&target.id, &one.id)).await;
             if !asked.is_ok_and(|now| now.is_complete) {
                 open.entry(name.clone()).or_default().push(one.clone());
@@ -196,7 +204,7 @@ pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Head {
     settled.map_or(head, |known| known.head)
 }
 
-/// Looks at changed pages through the edge: all of them, or a sample. One that is stale is purged once more.
+/// Looks at changed pages through the edge: all of them, or a sample, and never at large files. One that is stale is purged once more.
 async fn verify(
     prepared: &Prepared,
     wish: &Wish<'_>,
@@ -205,7 +213,7 @@ async fn verify(
     receipt: &Receipt,
 ) -> Result<Verified, Stopped> {
     let mut verified = Verified::default();
-    let changed = plan::changed(&prepared.plan);
+    let changed: Vec<_> = plan::changed(&prepared.plan).into_iter().filter(|step| step.bytes <= SEEN).collect();
     let step_by = changed.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<_> = changed.into_iter().step_by(step_by).collect();
     if sample.is_empty() {

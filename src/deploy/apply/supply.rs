@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 /// From this size on a body that the stage has is copied there, and not sent a second time. In bytes.
 const LARGE: u64 = 16 * 1024 * 1024;
-/// From so many on, existing objects are listed, a thousand a request, and not asked for one by one.
-const MANY: usize = 100;
+/// From so many on, existing objects are listed, a thousand a request, and not asked for one by one. Listed are those of
+/// all releases, so fewer are found sooner, and for less money, by asking.
+const MANY: usize = 1000;
 /// How many missing things a refusal names.
 const NAMES: usize = 5;
 
@@ -235,12 +236,10 @@ async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, conte
     for bucket in buckets {
         let here: Vec<&&Need<'_>> = own.iter().filter(|need| need.bucket.locate("") == bucket.locate("")).collect();
         if here.len() >= MANY {
-            let folders: BTreeSet<&str> =
-                here.iter().map(|need| need.key.split_inclusive('/').next().unwrap_or_default()).collect();
-            let mut there: BTreeSet<String> = BTreeSet::new();
-            for folder in folders {
-                there.extend(context.pace.run(|| bucket.list(folder)).await?.into_iter().map(|listed| listed.key));
-            }
+            let parts: BTreeSet<&str> = here.iter().map(|need| listed_with(&need.key)).collect();
+            let listed = context.pace.each(parts, |part| context.pace.run(move || bucket.list(part))).await?;
+            let listed = listed.ok_or_else(|| Stopped::Interrupted("nothing was changed".to_owned()))?;
+            let there: BTreeSet<String> = listed.into_iter().flatten().map(|listed| listed.key).collect();
             absent.extend(here.iter().filter(|need| !there.contains(&need.key)).map(|need| bucket.locate(&need.key)));
         } else {
             let asked = context.pace.each(here, |need| async {
@@ -280,6 +279,14 @@ async fn restore_headers(need: &Need<'_>, tag: Tag, context: &Context) -> Result
         Err(Trouble::Condition) => Err(Stopped::Failed(format!("{} changes while it is written", need.bucket.locate(&need.key)))),
         Err(Trouble::Stopped(stopped)) => Err(stopped),
     }
+}
+
+/// What the keys begin with that are listed together with this one: its folder, and one letter more. A digest in
+/// hexadecimal makes that sixteen lists, which are asked for at once; the pages of one list follow each other.
+fn listed_with(key: &str) -> &str {
+    let folder = key.find('/').map_or(0, |slash| slash + 1);
+    let letter = key[folder..].chars().next().map_or(0, char::len_utf8);
+    &key[..folder + letter]
 }
 
 async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
@@ -522,5 +529,15 @@ impl Bucket for Fenced<'_> {
 
     fn locate(&self, key: &str) -> Location {
         self.bucket.locate(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_listed_by_folder_and_letter() {
+        assert_eq!(["blobs/ab12", "assets/ä.css", "a", "blobs/"].map(listed_with), ["blobs/a", "assets/ä", "a", "blobs/"]);
     }
 }

@@ -10,6 +10,7 @@ mod s3;
 
 use super::{Bucket, Cdn, Failure, Kind};
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::Provider;
@@ -32,10 +33,10 @@ fn patience(bytes: u64) -> Duration {
     ATTEMPT + Duration::from_secs(bytes / SLOWEST)
 }
 
-/// What a request with a body of so many bytes is given.
+/// What a request with a body of so many bytes is given. There is one attempt, so nothing is said of attempts.
 fn timeouts(bytes: u64) -> TimeoutConfig {
     let all = patience(bytes);
-    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(all).operation_timeout(all).build()
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(all).build()
 }
 
 /// An account at AWS, or something that speaks its protocols.
@@ -89,6 +90,8 @@ impl Aws {
             .force_path_style(s3.is_some())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts(0))
+            // It watches each body for what the time that a request is given sees to as well.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(s3::KnownDigest);
         of_s3.set_endpoint_url(s3);
         let mut of_cloudfront =

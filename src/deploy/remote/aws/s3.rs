@@ -141,15 +141,13 @@ impl S3Bucket {
     }
 
     async fn put_file(&self, key: &str, path: &Path, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+        if described.size <= AT_ONCE {
+            let bytes = read_file(path, described.size).await?;
+            return self.put_whole(key, ByteStream::from(bytes), described, when).await;
+        }
         check_size(path, described.size).await?;
-        let body = if described.size <= AT_ONCE {
-            let bytes = read_file(path.to_owned()).await?;
-            check_length(path, bytes.len() as u64, described.size)?;
-            ByteStream::from(bytes)
-        } else {
-            let unreadable = |error| Failure::new(Kind::Refused, format!("{} cannot be read: {error}", path.display()));
-            ByteStream::read_from().path(path).buffer_size(256 << 10).build().await.map_err(unreadable)?
-        };
+        let unreadable = |error| Failure::new(Kind::Refused, format!("{} cannot be read: {error}", path.display()));
+        let body = ByteStream::read_from().path(path).buffer_size(256 << 10).build().await.map_err(unreadable)?;
         match self.put_whole(key, body, described, when).await {
             // A file that grew shorter breaks the connection, which looks like any other break.
             Err(failure) if failure.kind == Kind::Lost => {
@@ -379,10 +377,12 @@ impl Bucket for S3Bucket {
             return Err(self.disobeys("If-None-Match", "wrote"));
         }
         let never = Tag(NO_TAG.to_owned());
-        if !self.try_out(&When::Is(never.clone())).await? {
+        let when = When::Is(never.clone());
+        let (refused, removed) = futures_util::future::join(self.try_out(&when), self.remove(PROBE, &never)).await;
+        if !refused? {
             return Err(self.disobeys("If-Match", "wrote"));
         }
-        match self.remove(PROBE, &never).await {
+        match removed {
             Err(failure) if failure.kind == Kind::Conflict => Ok(()),
             Ok(()) => Err(self.disobeys("If-Match", "removed")),
             Err(failure) => Err(failure),
@@ -443,16 +443,20 @@ fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
-async fn read_file(path: std::path::PathBuf) -> Result<Vec<u8>, Failure> {
-    let shown = path.display().to_string();
+/// Reads a file. That it has another size than when it was built shows in what was read: nobody asks before.
+async fn read_file(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
+    let asked = path.to_owned();
     let read = tokio::task::spawn_blocking(move || {
         use std::io::Read as _;
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)?.read_to_end(&mut bytes)?;
+        // Room for the end as well, which is read too.
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 32);
+        std::fs::File::open(asked)?.read_to_end(&mut bytes)?;
         Ok::<_, std::io::Error>(bytes)
     });
     let read = read.await.unwrap_or_else(|error| Err(error.into()));
-    read.map_err(|error| Failure::new(Kind::Refused, format!("{shown} cannot be read: {error}")))
+    let bytes = read.map_err(|error| Failure::new(Kind::Refused, format!("{} cannot be read: {error}", path.display())))?;
+    check_length(path, bytes.len() as u64, size)?;
+    Ok(bytes)
 }
 
 /// Refuses a file that is gone or has another size, before anything of it is sent.

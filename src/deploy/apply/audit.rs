@@ -3,7 +3,7 @@
 use super::books::{Books, Known};
 use super::live::as_stored;
 use super::{Context, Stopped, supply};
-use crate::deploy::ledger::{self, Head};
+use crate::deploy::ledger::{self, Damage, Head};
 use crate::deploy::remote::{Failure, FunctionStage, Stage};
 use crate::release::{Class, Digest, Key, Manifest, ObjectEntry};
 use serde::Serialize;
@@ -228,17 +228,13 @@ pub async fn restore(stage: &Stage, context: &Context) -> Result<Option<Head>, S
     let books = Books::new(stage, context);
     let key = ledger::head(&stage.name);
     let found = books.read(&key).await?;
-    if found.as_ref().is_some_and(|found| Head::parse(&String::from_utf8_lossy(&found.bytes)).is_ok()) {
-        return Ok(None);
+    match found.as_ref().map(|found| Head::parse(&String::from_utf8_lossy(&found.bytes))) {
+        Some(Ok(_)) => return Ok(None),
+        // It is not damaged: whoever wrote it can read it.
+        Some(Err(damage @ Damage::Version(_))) => return Err(books.damaged(&key, &damage)),
+        Some(Err(Damage::Form(_))) | None => {}
     }
-    let folder = ledger::log(&stage.name);
-    let listed = context.pace.run(|| stage.control.list(&folder)).await?;
-    let mut seqs: Vec<u64> =
-        listed.iter().filter_map(|one| one.key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok()).collect();
-    seqs.sort_unstable_by(|a, b| b.cmp(a));
-    for seq in seqs {
-        let Some(entry) = books.read(&ledger::entry(&stage.name, seq)).await? else { continue };
-        let Ok(head) = Head::parse(&String::from_utf8_lossy(&entry.bytes)) else { continue };
+    if let Some(head) = books.logged().await? {
         let known = Known { head, tag: found.map(|found| found.tag), age: Duration::ZERO };
         return Ok(Some(books.swap(&known, Head::renewed).await?.head));
     }

@@ -90,8 +90,9 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
     let head = known.head.clone();
     let pending = head.to_purge();
     let mut live = Live { known, manifest: None, tags: Tags::new(), pending, foreign: BTreeMap::new() };
-    if live.known.tag.is_none() {
-        nothing_is_there(stage, context).await?;
+    if live.known.head.seq == 0 {
+        nothing_is_there(&books).await?;
+        live.known.head = books.anew().await?;
         return Ok(live);
     }
     if look == Look::Books && head.applying.is_none() && wanted.is_some() && head.release.as_deref() == wanted {
@@ -114,13 +115,21 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
 }
 
 /// Where there are no books, the buckets have to be empty: what lies there is somebody's site.
-async fn nothing_is_there(stage: &Stage, context: &Context) -> Result<(), Stopped> {
+async fn nothing_is_there(books: &Books<'_>) -> Result<(), Stopped> {
+    let Books { stage, context } = *books;
     if context.adopt {
         return Ok(());
     }
     for (name, target) in &stage.distributions {
         let found = context.pace.run(|| target.bucket.list("")).await?;
         if let Some(first) = found.first() {
+            if let Some(head) = books.logged().await? {
+                return Err(Stopped::Refused(vec![format!(
+                    "the state of the stage `{0}` is gone, and its log says that it serves {1}\nhint: `qdn audit {0} --repair` restores it",
+                    stage.name,
+                    head.release.as_deref().unwrap_or("nothing"),
+                )]));
+            }
             return Err(Stopped::Refused(vec![format!(
                 "the stage `{}` has no books, and the bucket of its distribution `{name}` holds {} objects (`{}` is one)\nhint: if they are \
                  an older version of this site, `--adopt` replaces those that the release has too, and leaves the others; if not, \

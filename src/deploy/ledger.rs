@@ -62,6 +62,11 @@ pub fn tags(stage: &str, sequence: u64) -> String {
     format!("stages/{stage}/tags/{sequence}.json")
 }
 
+/// The folder of the ETags that the applies of a stage left.
+pub fn all_tags(stage: &str) -> String {
+    format!("stages/{stage}/tags/")
+}
+
 /// ETags by distribution and key.
 pub type Tags = BTreeMap<String, BTreeMap<String, Tag>>;
 

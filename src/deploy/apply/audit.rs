@@ -228,21 +228,13 @@ pub async fn restore(stage: &Stage, context: &Context) -> Result<Option<Head>, S
     let books = Books::new(stage, context);
     let key = ledger::head(&stage.name);
     let found = books.read(&key).await?;
-    let text = found.as_ref().map(|found| String::from_utf8_lossy(&found.bytes).into_owned());
-    match text.as_deref().map(Head::parse) {
+    match found.as_ref().map(|found| Head::parse(&String::from_utf8_lossy(&found.bytes))) {
         Some(Ok(_)) => return Ok(None),
-        // A newer qdn knows what it says; this one must not write over it.
+        // It is not damaged: whoever wrote it can read it.
         Some(Err(damage @ Damage::Version(_))) => return Err(books.damaged(&key, &damage)),
         Some(Err(Damage::Form(_))) | None => {}
     }
-    let folder = ledger::log(&stage.name);
-    let listed = context.pace.run(|| stage.control.list(&folder)).await?;
-    let mut seqs: Vec<u64> =
-        listed.iter().filter_map(|one| one.key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok()).collect();
-    seqs.sort_unstable_by(|a, b| b.cmp(a));
-    for seq in seqs {
-        let Some(entry) = books.read(&ledger::entry(&stage.name, seq)).await? else { continue };
-        let Ok(head) = Head::parse(&String::from_utf8_lossy(&entry.bytes)) else { continue };
+    if let Some(head) = books.logged().await? {
         let known = Known { head, tag: found.map(|found| found.tag), age: Duration::ZERO };
         return Ok(Some(books.swap(&known, Head::renewed).await?.head));
     }

@@ -63,8 +63,46 @@ impl<'a> Books<'a> {
         };
         match Head::parse(&String::from_utf8_lossy(&found.bytes)) {
             Ok(head) => Ok(Known { head, tag: Some(found.tag), age: found.age }),
+            // Nobody can say what it was: whoever wants it so begins anew.
+            Err(Damage::Form(_)) if self.context.adopt && self.logged().await?.is_none() => {
+                Ok(Known { head: Head::none(&self.stage.name), tag: Some(found.tag), age: Duration::ZERO })
+            }
             Err(damage) => Err(self.damaged(&key, &damage)),
         }
+    }
+
+    /// The newest state of the log that is whole.
+    pub(super) async fn logged(&self) -> Result<Option<Head>, Stopped> {
+        for seq in self.numbers(&ledger::log(&self.stage.name)).await?.into_iter().rev() {
+            let key = ledger::entry(&self.stage.name, seq);
+            let Some(entry) = self.read(&key).await? else { continue };
+            match Head::parse(&String::from_utf8_lossy(&entry.bytes)) {
+                Ok(head) => return Ok(Some(head)),
+                // What comes before it is older than what a newer qdn did.
+                Err(damage @ Damage::Version(_)) => return Err(self.damaged(&key, &damage)),
+                Err(Damage::Form(_)) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// A stage without a state, which may have had one: numbers that were given before are not given again, as they
+    /// name what was written once, and invalidations.
+    pub(super) async fn anew(&self) -> Result<Head, Stopped> {
+        let name = &self.stage.name;
+        let (log, tags) = (ledger::log(name), ledger::all_tags(name));
+        let (log, tags) = futures_util::future::try_join(self.numbers(&log), self.numbers(&tags)).await?;
+        let last = |numbers: Vec<u64>| numbers.last().copied().unwrap_or(0);
+        Ok(Head { seq: last(log), sequence: last(tags), ..Head::none(name) })
+    }
+
+    /// The numbers of the documents of a folder, in order.
+    async fn numbers(&self, folder: &str) -> Result<Vec<u64>, Failure> {
+        let listed = self.context.pace.run(|| self.control().list(folder)).await?;
+        let mut numbers: Vec<u64> =
+            listed.iter().filter_map(|one| one.key.strip_prefix(folder)?.strip_suffix(".json")?.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     pub(super) fn damaged(&self, key: &str, damage: &Damage) -> Stopped {

@@ -112,6 +112,7 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
         }
     }
     if live.known.tag.is_none() {
+        live.known.head = books.anew().await?;
         return Ok(live);
     }
     let is_sure = look == Look::Books && head.applying.is_none() && moved.is_empty();
@@ -161,6 +162,16 @@ async fn is_empty(name: &str, target: &Target, stage: &Stage, context: &Context)
     }
     let found = context.pace.run(|| target.bucket.list("")).await?;
     let Some(first) = found.first() else { return Ok(()) };
+    let books = Books::new(stage, context);
+    if books.head().await?.tag.is_none()
+        && let Some(head) = books.logged().await?
+    {
+        return Err(Stopped::Refused(vec![format!(
+            "the state of the stage `{0}` is gone, and its log says that it serves {1}\nhint: `qdn audit {0} --repair` restores it",
+            stage.name,
+            head.release.as_deref().unwrap_or("nothing"),
+        )]));
+    }
     Err(Stopped::Refused(vec![format!(
         "the stage `{}` has no books of its distribution `{name}`, and {} holds {} objects (`{}` is one)\nhint: if they are an older version \
          of this site, `--adopt` replaces those that the release has too, and leaves the others; if not, another bucket was meant",

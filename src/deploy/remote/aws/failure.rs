@@ -155,6 +155,13 @@ impl Asked<'_> {
                 };
                 (Kind::Refused, format!("The bucket is {region}"))
             }
+            // An answer to HEAD has no body, and so no reason.
+            (403, "") => (
+                Kind::Refused,
+                format!(
+                    "Either the credentials have expired (sign in again, and run it again), or it is not allowed: allow {needs}"
+                ),
+            ),
             (403, _) => (Kind::Refused, format!("Allow {needs}")),
             (_, "NoSuchBucket") => (Kind::Refused, "Create the bucket, or correct its name and region".to_owned()),
             (_, "NoSuchDistribution") => (Kind::Refused, "Correct the distribution’s id".to_owned()),

@@ -27,6 +27,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use tokio::sync::OnceCell;
@@ -66,6 +67,8 @@ pub(super) struct S3Bucket {
     store: String,
     /// Whether copies obey conditions, once that was tried out.
     copies: Arc<OnceCell<bool>>,
+    /// How many of the conditions were tried out already, and hold.
+    obeyed: Arc<AtomicU8>,
 }
 
 impl S3Bucket {
@@ -77,6 +80,7 @@ impl S3Bucket {
             prefix: prefix.to_owned(),
             store: aws.store.clone(),
             copies: Arc::default(),
+            obeyed: Arc::default(),
         }
     }
 
@@ -372,21 +376,30 @@ impl Bucket for S3Bucket {
     }
 
     async fn obeys_conditions(&self) -> Result<(), Failure> {
-        // Creating succeeds where there is no probe yet; the second time it must not.
-        if !self.try_out(&When::Missing).await? && !self.try_out(&When::Missing).await? {
-            return Err(self.disobeys("If-None-Match", "wrote"));
-        }
+        // What holds is remembered: whoever asks again, as the store was busy, goes on where that was.
         let never = Tag(NO_TAG.to_owned());
-        let when = When::Is(never.clone());
-        let (refused, removed) = futures_util::future::join(self.try_out(&when), self.remove(PROBE, &never)).await;
-        if !refused? {
-            return Err(self.disobeys("If-Match", "wrote"));
+        let obeyed = self.obeyed.load(Ordering::Relaxed);
+        if obeyed < 1 {
+            // Creating succeeds where there is no probe yet; the second time it must not.
+            if !self.try_out(&When::Missing).await? && !self.try_out(&When::Missing).await? {
+                return Err(self.disobeys("If-None-Match", "wrote"));
+            }
+            self.obeyed.store(1, Ordering::Relaxed);
         }
-        match removed {
-            Err(failure) if failure.kind == Kind::Conflict => Ok(()),
-            Ok(()) => Err(self.disobeys("If-Match", "removed")),
-            Err(failure) => Err(failure),
+        if obeyed < 2 {
+            if !self.try_out(&When::Is(never.clone())).await? {
+                return Err(self.disobeys("If-Match", "wrote"));
+            }
+            self.obeyed.store(2, Ordering::Relaxed);
         }
+        if obeyed < 3 {
+            match self.remove(PROBE, &never).await {
+                Err(failure) if failure.kind == Kind::Conflict => self.obeyed.store(3, Ordering::Relaxed),
+                Ok(()) => return Err(self.disobeys("If-Match", "removed")),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
     }
 
     fn locate(&self, key: &str) -> Location {

@@ -4,10 +4,11 @@ use super::{Context, Stopped};
 use crate::deploy::ledger::{self, Damage, Head, Holder, Signature, Tags};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
 use crate::release::{Digest, Manifest, ParseError};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long is waited for somebody else's publish, in looks.
 const LOOKS: u32 = 1200;
@@ -250,18 +251,33 @@ impl<'a> Books<'a> {
 pub(super) struct Hold<'a> {
     pub(super) books: Books<'a>,
     known: Mutex<Known>,
+    /// When this process last began to say something that was heard: by its own clock, and by the machine's, which goes
+    /// on while that sleeps.
+    spoke: std::sync::Mutex<(Instant, Timestamp)>,
 }
 
 impl<'a> Hold<'a> {
     pub(super) fn new(books: Books<'a>, known: Known) -> Self {
-        Self { books, known: Mutex::new(known) }
+        let spoke = std::sync::Mutex::new((Instant::now(), (books.context.clock)()));
+        Self { books, known: Mutex::new(known), spoke }
     }
 
     /// Replaces the state.
     pub(super) async fn swap(&self, next: impl Fn(&Head, &Signature) -> Head) -> Result<Head, Stopped> {
         let mut known = self.known.lock().await;
+        let now = (Instant::now(), (self.books.context.clock)());
         *known = self.books.swap(&known, next).await?;
+        *self.spoke.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = now;
         Ok(known.head.clone())
+    }
+
+    /// Nobody else took over. Where this process was silent for so long that somebody may have, the books are asked: a
+    /// condition alone does not keep who was asleep from writing where others went back to what was there before.
+    pub(super) async fn is_held(&self) -> Result<(), Stopped> {
+        let (instant, time) = *self.spoke.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let context = self.books.context;
+        let silent = (context.clock)().duration_since(time).unsigned_abs().max(instant.elapsed());
+        if silent < context.lease * 2 / 3 { Ok(()) } else { self.is_ours().await }
     }
 
     /// Says every third of a lease that somebody is at work. Ends only when somebody else took over.

@@ -47,6 +47,7 @@ pub(super) async fn write(
     let one = |step: &Step| {
         let step = step.clone();
         async move {
+            hold.is_held().await?;
             let put = match (&step.reason, phase) {
                 (Reason::Gone, _) => remove(&step, prepared, hold).await,
                 _ => put(&step, prepared, wish, hold).await,

@@ -215,8 +215,10 @@ async fn remove_all(bucket: &dyn Bucket, listed: Vec<&Listed>, keep: Keep, conte
         return Ok(());
     }
     let done = context.pace.each(listed, |one| context.pace.run(|| bucket.remove(&one.key, &one.tag)));
-    done.await.map_err(|failure: Failure| Stopped::from(failure))?;
-    Ok(())
+    match done.await.map_err(|failure: Failure| Stopped::from(failure))? {
+        Some(_) => Ok(()),
+        None => Err(Stopped::Interrupted("not everything was removed that could be".to_owned())),
+    }
 }
 
 /// The releases that a stage may still need: what it serves, the last few, and what it served not long ago. A release

@@ -173,6 +173,29 @@ fn stage_reporter(ui: Ui, stage: String) -> impl Fn(Result<Option<&str>, &str>) 
     }
 }
 
+/// Done when someone wants this to end for the second time. However soon that is, it is heard.
+pub(super) async fn interrupted_twice(first: impl FnOnce()) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+            let mut next = async || {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            };
+            next().await;
+            first();
+            next().await;
+            return;
+        }
+    }
+    interrupted().await;
+    first();
+    interrupted().await;
+}
+
 /// Done when someone wants this to end.
 pub(super) async fn interrupted() {
     #[cfg(unix)]

@@ -27,6 +27,7 @@ use std::future::Future;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Why a command ends without having done it.
 enum Ended {
@@ -66,6 +67,8 @@ struct Desk<'a> {
     project: Project,
     ui: &'a mut Ui,
     verbose: bool,
+    /// Told when somebody wants the end at once.
+    ended: Arc<Notify>,
 }
 
 /// Runs a command to its end, or to the moment at which somebody has had enough.
@@ -83,7 +86,15 @@ fn command<'a, F: Future<Output = Result<u8>>>(
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no thread can be started: {error}"))?;
     let mut talk = ui.clone();
     let verbose = global.verbose;
-    let ended = runtime.block_on(work(Desk { root, project, ui, verbose }));
+    let now = Arc::new(Notify::new());
+    let desk = Desk { root, project, ui, verbose, ended: Arc::clone(&now) };
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = work(desk) => ended,
+            // Whatever was begun is on record.
+            () = now.notified() => Ok(INTERRUPTED),
+        }
+    });
     runtime.shutdown_background();
     Ok(match ended {
         Ok(code) | Err(Ended::Said(code)) => code,
@@ -121,7 +132,9 @@ impl Desk<'_> {
         let stage = stages::stage(&options, &self.root).await?;
         let teller = Teller::new(self.ui);
         let context = stages::context(&options, wait, adopt, Arc::new(move |progress| teller.hear(progress)));
-        Ok((options, stage, Arc::new(context)))
+        let context = Arc::new(context);
+        on_interrupt(&context, &self.ended);
+        Ok((options, stage, context))
     }
 
     /// A stage, and all others that keep their books where it does: `gc` counts what each of them needs.
@@ -221,12 +234,7 @@ impl Desk<'_> {
                 saved = Some(prepared.json(stage));
             }
         }
-        // Until here Ctrl-C ends the program, as nothing was begun.
-        on_interrupt(context);
-        let receipt = tokio::select! {
-            receipt = apply::bring(wish, look, saved.as_ref(), stage, context) => receipt?,
-            () = second_interrupt(context) => return Ok(INTERRUPTED),
-        };
+        let receipt = apply::bring(wish, look, saved.as_ref(), stage, context).await?;
         if self.ui.json {
             self.ui.document(&receipt.json());
         }
@@ -245,32 +253,17 @@ struct At<'a> {
     context: &'a Arc<Context>,
 }
 
-/// From the first interrupt on nothing new begins.
-fn on_interrupt(context: &Arc<Context>) {
-    let context = Arc::clone(context);
+/// From the first interrupt on nothing new begins; at the second one the program ends.
+fn on_interrupt(context: &Arc<Context>, ended: &Arc<Notify>) {
+    let (context, ended) = (Arc::clone(context), Arc::clone(ended));
     tokio::spawn(async move {
-        interrupt().await;
-        context.pace.stop();
-        (context.tell)(&apply::Progress::Note("ending; once more ends at once".to_owned()));
+        super::preview::interrupted_twice(|| {
+            context.pace.stop();
+            (context.tell)(&apply::Progress::Note("ending; once more ends at once".to_owned()));
+        })
+        .await;
+        ended.notify_one();
     });
-}
-
-/// At the second one the program ends. Whatever was begun is on record.
-async fn second_interrupt(context: &Context) {
-    loop {
-        interrupt().await;
-        if context.pace.is_stopping() {
-            // The first one is heard by both.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            interrupt().await;
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn interrupt() {
-    super::preview::interrupted().await;
 }
 
 /// Under which addresses the edge may hold keys, by the function of a release.
@@ -542,7 +535,6 @@ pub(super) fn gc(global: &Global, args: &Gc, ui: &mut Ui) -> std::result::Result
         let (options, stage, context) = desk.stage(&args.stage, None, false).await?;
         known(&stage, &context).await?;
         let stages = desk.with_the_same_books(&options, &stage).await?;
-        on_interrupt(&context);
         let settings = desk.project.config.publish;
         let keep = Keep {
             releases: usize::try_from(args.keep.unwrap_or(settings.keep_releases)).unwrap_or(usize::MAX),

@@ -4,6 +4,7 @@ use super::{Context, Stopped};
 use crate::deploy::ledger::{self, Damage, Head, Holder, Signature, Tags};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
 use crate::release::{Digest, Manifest, ParseError};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -257,8 +258,9 @@ impl<'a> Books<'a> {
 pub(super) struct Hold<'a> {
     pub(super) books: Books<'a>,
     known: Mutex<Known>,
-    /// When the books last heard of this process.
-    spoke: std::sync::Mutex<Instant>,
+    /// When this process last began to say something that was heard: by its own clock, and by the machine's, which goes
+    /// on while that sleeps.
+    spoke: std::sync::Mutex<(Instant, Timestamp)>,
     /// One asks for the head, the others wait for what it hears.
     gate: Mutex<()>,
     /// Somebody else took over.
@@ -272,7 +274,7 @@ impl<'a> Hold<'a> {
         Self {
             books,
             known: Mutex::new(known),
-            spoke: std::sync::Mutex::new(Instant::now()),
+            spoke: std::sync::Mutex::new((Instant::now(), (books.context.clock)())),
             gate: Mutex::new(()),
             lost: AtomicBool::new(false),
             touched: AtomicBool::new(false),
@@ -287,7 +289,7 @@ impl<'a> Hold<'a> {
     /// Replaces the state.
     pub(super) async fn swap(&self, next: impl Fn(&Head, &Signature) -> Head) -> Result<Head, Stopped> {
         let mut known = self.known.lock().await;
-        let began = Instant::now();
+        let began = (Instant::now(), (self.books.context.clock)());
         let swapped = self.books.swap(&known, next).await;
         if matches!(swapped, Err(Stopped::Superseded { .. })) {
             self.lost.store(true, Ordering::Relaxed);
@@ -340,8 +342,10 @@ impl<'a> Hold<'a> {
     }
 
     fn is_in_time(&self) -> bool {
-        let spoke = *self.spoke.lock().unwrap_or_else(PoisonError::into_inner);
-        spoke.elapsed() < self.books.context.lease * 2 / 3
+        let (instant, time) = *self.spoke.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = self.books.context;
+        let silent = (context.clock)().duration_since(time).unsigned_abs().max(instant.elapsed());
+        silent < context.lease * 2 / 3
     }
 
     /// From here on visitors may see something of it.

@@ -3,8 +3,8 @@
 use super::*;
 use async_trait::async_trait;
 use qdn::deploy::remote::{Described, Failure, Found, Listed, Location, Stat, Tag, When};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_publishes_together_publishes_one_after_the_other() {
@@ -31,27 +31,18 @@ async fn whoever_publishes_together_publishes_one_after_the_other() {
     }
 }
 
-/// A bucket whose owner falls asleep before its nth write, until it is woken.
+/// A bucket whose process falls asleep once it has written so many objects: nothing of it goes on, no clock of it
+/// either, until it is woken up.
 #[derive(Debug)]
-struct Sleepy {
+struct Drowsy {
     bucket: Arc<dyn Bucket>,
     left: AtomicU64,
-    asleep: Arc<Notify>,
-    wake: Arc<Notify>,
-}
-
-impl Sleepy {
-    async fn nap(&self) {
-        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) == Ok(1) {
-            self.asleep.notify_one();
-            // As when a process is stopped, nothing else of it runs: neither its renewals nor its other requests.
-            self.wake.notified().await;
-        }
-    }
+    asleep: mpsc::Sender<()>,
+    wake: Mutex<mpsc::Receiver<()>>,
 }
 
 #[async_trait]
-impl Bucket for Sleepy {
+impl Bucket for Drowsy {
     async fn read(&self, key: &str) -> Result<Option<Found>, Failure> {
         self.bucket.read(key).await
     }
@@ -59,9 +50,12 @@ impl Bucket for Sleepy {
         self.bucket.stat(key).await
     }
     async fn put(&self, key: &str, content: &Content, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
-        let put = self.bucket.put(key, content, described, when).await;
-        self.nap().await;
-        put
+        let done = self.bucket.put(key, content, described, when).await;
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.asleep.send(()).expect("somebody waits");
+            self.wake.lock().expect("one thread").recv().expect("it is woken up");
+        }
+        done
     }
     async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
         self.bucket.copy(from, key, described, when).await
@@ -80,39 +74,36 @@ impl Bucket for Sleepy {
     }
 }
 
-/// Somebody publishes r2, is stopped among the pages for longer than a lease, and meanwhile somebody else goes back to
-/// r1: the pages have the tags again that the sleeper knew. Awake, it writes nothing.
-#[tokio::test]
-async fn whoever_slept_through_a_way_there_and_back_touches_nothing() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wakes_up_after_others_went_back_to_what_it_knew_touches_nothing() {
     let folder = scratch();
-    let here = directory(folder.path());
-    let pages: Vec<String> = (0..300).map(|page| format!("p{page}/index.html")).collect();
+    let pages: Vec<String> = (0..200).map(|page| format!("many/{page}/index.html")).chain(["index.html".to_owned()]).collect();
     let pages: Vec<&str> = pages.iter().map(String::as_str).collect();
     let (one, two) = (site("1", &pages), site("2", &pages));
-    publish(&one, &stage("local", &here), &context("first")).await.unwrap();
-    let (asleep, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let mut slow = stage("local", &here);
-    let target = slow.distributions.get_mut("site").unwrap();
-    // The first write is the style sheet; then come pages.
-    let left = AtomicU64::new(50);
-    let sleepy = Sleepy { bucket: Arc::clone(&target.bucket), left, asleep: Arc::clone(&asleep), wake: Arc::clone(&wake) };
-    target.bucket = Arc::new(sleepy);
-    // Nobody polls it while it is stopped.
-    let lease = Duration::from_millis(600);
-    let sleeper = Context { lease, ..context("sleeper") };
-    let mut publishing = Box::pin(publish(&two, &slow, &sleeper));
-    tokio::select! {
-        biased;
-        () = asleep.notified() => {}
-        receipt = &mut publishing => panic!("it sleeps: {receipt:?}"),
-    }
-    let awake = stage("local", &here);
-    let other = Context { lease, ..context("other") };
-    bring(Kind::Rollback, &one.manifest, Supply::Stage(&awake), &awake, &other).await.unwrap();
-    let before = awake.distributions["site"].bucket.list("p").await.unwrap();
-    wake.notify_one();
-    let stopped = publishing.await.unwrap_err();
-    assert!(matches!(stopped, Stopped::Superseded { .. }), "{stopped}");
-    assert_eq!(awake.distributions["site"].bucket.list("p").await.unwrap(), before, "not one page was touched");
-    serves(&awake, &one).await;
+    let here = stage("local", &directory(folder.path()));
+    let quick = |by| Context { lease: Duration::from_millis(600), ..context(by) };
+    publish(&one, &here, &quick("first")).await.unwrap();
+
+    let ((asleep, sleeps), (wake, woken)) = (mpsc::channel(), mpsc::channel());
+    let (root, release) = (folder.path().to_path_buf(), two.clone());
+    let sleeper = std::thread::spawn(move || {
+        let mut stage = stage("local", &directory(&root));
+        let target = stage.distributions.get_mut("site").unwrap();
+        let (bucket, wake) = (Arc::clone(&target.bucket), Mutex::new(woken));
+        // The style is one of them.
+        target.bucket = Arc::new(Drowsy { bucket, left: AtomicU64::new(60), asleep, wake });
+        let sleeper = Context { lease: Duration::from_millis(600), ..context("sleeper") };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(publish(&release, &stage, &sleeper))
+    });
+    tokio::task::spawn_blocking(move || sleeps.recv()).await.unwrap().unwrap();
+    // What it had not written yet is as it knew it, and stays so.
+    bring(Kind::Rollback, &one.manifest, Supply::Stage(&here), &here, &quick("awake")).await.unwrap();
+    serves(&here, &one).await;
+    wake.send(()).unwrap();
+    let stopped = tokio::task::spawn_blocking(move || sleeper.join().unwrap()).await.unwrap().unwrap_err();
+    assert!(matches!(&stopped, Stopped::Superseded { by, .. } if by == "awake"), "{stopped}");
+    serves(&here, &one).await;
+    publish(&two, &here, &quick("next")).await.unwrap();
+    serves(&here, &two).await;
 }

@@ -113,7 +113,6 @@ async fn make_room(
 }
 
 /// What is left once the release is served: to hear that the edge has forgotten, and to look.
-#[expect(clippy::too_many_arguments, reason = "what was done, where, and what is known of it")]
 pub(super) async fn finish(
     prepared: Prepared,
     wish: &Wish<'_>,

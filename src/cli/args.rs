@@ -1,5 +1,6 @@
 //! What may be typed.
 
+use super::function::FunctionArgs;
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -234,58 +235,6 @@ pub(super) struct Gc {
     /// And whatever was served within so many days; by default `keep_days` of qdn.toml
     #[arg(long, value_name = "DAYS")]
     pub(super) days: Option<u32>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct FunctionArgs {
-    #[command(subcommand)]
-    pub(super) command: FunctionCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum FunctionCommand {
-    /// Find what the edge would refuse, and what is likely wrong
-    Check {
-        /// A function of the project, or a file; by default all of the project's
-        #[arg(value_name = "NAME|FILE")]
-        function: Option<String>,
-        /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
-        #[arg(long, value_name = "RUNTIME")]
-        runtime: Option<String>,
-    },
-    /// Bundle into the flat script that would be uploaded
-    Build {
-        /// A function of the project, or a file
-        #[arg(value_name = "NAME|FILE")]
-        function: String,
-        /// Where to, instead of stdout
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
-        #[arg(long, value_name = "RUNTIME")]
-        runtime: Option<String>,
-    },
-    /// Run for one event, as the edge would
-    Run {
-        /// A function of the project, or a file, bundled or not
-        #[arg(value_name = "NAME|FILE")]
-        function: String,
-        /// The event, in CloudFront's own test-event format
-        #[arg(long, value_name = "FILE")]
-        event: PathBuf,
-        /// A JSON object: the key-value store
-        #[arg(long, value_name = "FILE")]
-        kvs: Option<PathBuf>,
-        /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
-        #[arg(long, value_name = "RUNTIME")]
-        runtime: Option<String>,
-    },
-    /// Run the cases in `functions/<name>.cases/`
-    Test {
-        /// A function of the project, or a file; by default all of the project's
-        #[arg(value_name = "NAME|FILE")]
-        function: Option<String>,
-    },
 }
 
 /// Which jobs a command is about.

@@ -77,12 +77,20 @@ fn read_one(
 
 /// What is wrong with the name of a distribution or a stage. It becomes a folder and a part of names at AWS.
 pub(super) fn bad_name(what: &str, name: &str, path: &SourcePath, span: Span) -> Option<Diagnostic> {
-    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let ends = |byte: Option<u8>| byte.is_some_and(|byte| byte != b'-');
-    let (first, last) = (name.bytes().next(), name.bytes().next_back());
-    if name.bytes().all(is_good) && ends(first) && ends(last) && name.len() <= 32 {
+    if is_name(name) {
         return None;
     }
     let problem = Diagnostic::error("name", format!("`{name}` cannot be the name of a {what}"));
-    Some(problem.at(path, span).hint("a name has 1 to 32 of the letters a–z, digits and hyphens, and no hyphen at its ends"))
+    Some(problem.at(path, span).hint(NAMES))
 }
+
+/// Whether this can be the name of a stage or a distribution: it becomes part of keys, folders and functions' names.
+pub fn is_name(name: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let ends = |byte: Option<u8>| byte.is_some_and(|byte| byte != b'-');
+    let (first, last) = (name.bytes().next(), name.bytes().next_back());
+    name.bytes().all(is_good) && ends(first) && ends(last) && name.len() <= 32
+}
+
+/// What [`is_name`] asks for.
+pub const NAMES: &str = "a name has 1 to 32 of the letters a–z, digits and hyphens, and no hyphen at its ends";

@@ -9,6 +9,8 @@ mod jobs;
 mod publish;
 mod stages;
 
+pub use distributions::{NAMES, is_name};
+
 use crate::deploy::options::{InvalidationOptions, PublishOptions, StageOptions};
 use crate::jobs::Status;
 use crate::jobs::terms::Terms;

@@ -532,5 +532,5 @@ fn a_stage_that_cannot_be_read_goes_on_as_it_was() {
     preview.heard("cannot be read");
     assert_eq!(preview.get("/").status, 200);
     let wrong = project.qdn(&["preview", "--stage", "../x"]);
-    assert!(wrong.code == 2 && wrong.stderr.contains("no name of a stage"), "{}", wrong.stderr);
+    assert!(wrong.code == 2 && wrong.stderr.contains("cannot be the name of a stage"), "{}", wrong.stderr);
 }

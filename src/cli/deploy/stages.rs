@@ -38,6 +38,9 @@ impl Project {
         if let Some((options, _)) = self.config.stages.get(name) {
             return Ok(options);
         }
+        if !config::is_name(name) {
+            return Err(format!("`{name}` cannot be the name of a stage\nhint: {}", config::NAMES));
+        }
         let known: Vec<&str> = self.config.stages.keys().map(String::as_str).collect();
         let hint = match near(name, known.iter().copied()) {
             Some(near) => format!("a stage with a similar name exists: `{near}`"),

@@ -1,0 +1,68 @@
+//! What may be typed behind `qdn function`.
+
+use clap::{Args as ClapArgs, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct FunctionArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) command: FunctionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum FunctionCommand {
+    /// Find what the edge would refuse, and what is likely wrong
+    Check(Check),
+    /// Bundle into the flat script that would be uploaded
+    Build(Build),
+    /// Run for one event, as the edge would
+    Run(Run),
+    /// Run the cases in `functions/<name>.cases/`
+    Test(Test),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Check {
+    /// A function of the project, or a file; by default all of the project's
+    #[arg(value_name = "NAME|FILE")]
+    pub(super) function: Option<String>,
+    /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
+    #[arg(long, value_name = "RUNTIME")]
+    pub(super) runtime: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Build {
+    /// A function of the project, or a file
+    #[arg(value_name = "NAME|FILE")]
+    pub(super) function: String,
+    /// Where to, instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
+    #[arg(long, value_name = "RUNTIME")]
+    pub(super) runtime: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Run {
+    /// A function of the project, or a file, bundled or not
+    #[arg(value_name = "NAME|FILE")]
+    pub(super) function: String,
+    /// The event, in CloudFront's own test-event format
+    #[arg(long, value_name = "FILE")]
+    pub(super) event: PathBuf,
+    /// A JSON object: the key-value store
+    #[arg(long, value_name = "FILE")]
+    pub(super) kvs: Option<PathBuf>,
+    /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
+    #[arg(long, value_name = "RUNTIME")]
+    pub(super) runtime: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Test {
+    /// A function of the project, or a file; by default all of the project's
+    #[arg(value_name = "NAME|FILE")]
+    pub(super) function: Option<String>,
+}

@@ -1,0 +1,145 @@
+//! What `qdn function` works on: a project's functions, or any file anywhere, with all that they may import.
+
+use super::super::args::Global;
+use super::super::build::{memory, root};
+use crate::build;
+use crate::config::{self, Config};
+use crate::disk;
+use crate::edge::{self, Bundle, Runtime};
+use crate::source::{self, Diagnostic, SourcePath, Sources};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Functions with everything that they may import.
+pub(super) struct Workshop {
+    pub(super) sources: Sources,
+    pub(super) functions: Vec<Named>,
+    pub(super) modules: BTreeMap<String, String>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) path: SourcePath,
+    pub(super) runtime: Runtime,
+}
+
+impl Workshop {
+    /// The function that was named, or all of the project's.
+    pub(super) fn open(global: &Global, wanted: Option<&str>, runtime: Option<&str>) -> Result<Self, String> {
+        let runtime = runtime.map(|name| {
+            Runtime::from_name(name).ok_or_else(|| {
+                format!(
+                    "`{name}` is no runtime of CloudFront Functions\nhint: there are `cloudfront-js-1.0` and `cloudfront-js-2.0`"
+                )
+            })
+        });
+        let runtime = runtime.transpose()?;
+        match wanted {
+            Some(file) if is_file(file) => Self::of_file(global, file, runtime),
+            _ => Self::of_project(global, wanted, runtime),
+        }
+    }
+
+    /// A file by itself needs no project. One of a project's functions is that function.
+    fn of_file(global: &Global, file: &str, runtime: Option<Runtime>) -> Result<Self, String> {
+        if let Ok(root) = root(global)
+            && let (Ok(root), Ok(path)) = (root.canonicalize(), Path::new(file).canonicalize())
+            && let Some(inner) = disk::source_path(&root, &path)
+            && inner.folder() == build::FUNCTIONS
+        {
+            let name = inner.as_str().rsplit('/').next().and_then(|file| file.rsplit_once('.')).map_or("", |(stem, _)| stem);
+            return Self::of_project(global, Some(name), runtime);
+        }
+        let bytes = disk::read_file(Path::new(file)).map_err(|error| format!("`{file}` cannot be read: {error}"))?;
+        let path = SourcePath::new(file.replace('\\', "/").trim_start_matches("./"));
+        let name = Path::new(file).file_stem().map_or_else(|| "function".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let mut sources = Sources::new();
+        sources.insert(path.clone(), bytes);
+        gather(&mut sources, &path);
+        gather_cases(&mut sources, file, &path);
+        let functions = vec![Named { name, path, runtime: runtime.unwrap_or_default() }];
+        Ok(Self { sources, functions, modules: build::virtual_modules(&BTreeMap::new()), diagnostics: Vec::new() })
+    }
+
+    pub(super) fn of_project(global: &Global, wanted: Option<&str>, runtime: Option<Runtime>) -> Result<Self, String> {
+        let root = root(global).map_err(|error| match wanted {
+            Some(name) => format!("there is no file `{name}`, and no project with a function of that name"),
+            None => error,
+        })?;
+        let (sources, _) = disk::read(&root);
+        let (config, mut diagnostics) = config::parse(&sources);
+        diagnostics.retain(|diagnostic| diagnostic.rule == "runtime");
+        let all = build::entries(&sources);
+        let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+        let functions: Vec<Named> = all
+            .into_iter()
+            .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name))
+            .map(|(name, path)| Named { runtime: runtime_of(&name, runtime, &config, &mut diagnostics), name, path })
+            .collect();
+        if functions.is_empty() {
+            return Err(match wanted {
+                Some(name) => {
+                    let near = source::near(name, known.iter().map(String::as_str))
+                        .map(|near| format!("\nhint: a function with a similar name exists: `{near}`"));
+                    format!("there is neither a file nor a function `{name}`{}", near.unwrap_or_default())
+                }
+                None => format!("there is no function in `{}`", root.join(build::FUNCTIONS).display()),
+            });
+        }
+        let redirects = build::redirects(&sources, &memory(&root));
+        Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics })
+    }
+
+    pub(super) fn check(&self, function: &Named) -> edge::Checked {
+        edge::check(&self.sources, &function.path, &edge::Options { runtime: function.runtime, virtual_modules: &self.modules })
+    }
+
+    pub(super) fn bundle(&self, function: &Named) -> Result<Bundle, Vec<Diagnostic>> {
+        self.check(function).bundle()
+    }
+}
+
+fn runtime_of(name: &str, asked: Option<Runtime>, config: &Config, problems: &mut Vec<Diagnostic>) -> Runtime {
+    asked.unwrap_or_else(|| build::runtime(name, config, problems))
+}
+
+/// Whether what was typed names a file: by its form, or because there is one.
+fn is_file(typed: &str) -> bool {
+    typed.contains(['/', '\\']) || [".js", ".mjs", ".ts"].iter().any(|ending| typed.ends_with(ending)) || Path::new(typed).is_file()
+}
+
+/// Reads what a file imports, and what that imports. Whatever looks like a relative import is tried;
+/// the linker decides what is one.
+fn gather(sources: &mut Sources, from: &SourcePath) {
+    let text = sources.text(from.as_str()).unwrap_or_default().to_owned();
+    for quoted in text.split(['\'', '"']).filter(|quoted| quoted.starts_with("./") || quoted.starts_with("../")) {
+        let folder = Path::new(from.folder());
+        let mut path = folder.to_path_buf();
+        for part in quoted.split('/') {
+            match part {
+                "." | "" => {}
+                ".." => drop(path.pop()),
+                part => path.push(part),
+            }
+        }
+        let inner = SourcePath::new(path.to_string_lossy().replace('\\', "/"));
+        if sources.bytes(inner.as_str()).is_none()
+            && let Ok(bytes) = disk::read_file(&path)
+        {
+            sources.insert(inner.clone(), bytes);
+            gather(sources, &inner);
+        }
+    }
+}
+
+/// Reads `<name>.cases/*.json` beside a file.
+fn gather_cases(sources: &mut Sources, file: &str, path: &SourcePath) {
+    let stem = |text: &str| text.rsplit_once('.').map_or_else(|| text.to_owned(), |(stem, _)| stem.to_owned());
+    let folder = format!("{}.cases", stem(file));
+    for name in disk::names(Path::new(&folder)) {
+        if let Ok(bytes) = disk::read_file(&Path::new(&folder).join(&name)) {
+            sources.insert(SourcePath::new(format!("{}.cases/{name}", stem(path.as_str()))), bytes);
+        }
+    }
+}

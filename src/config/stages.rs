@@ -2,8 +2,9 @@
 
 use super::bucket::{place, shown};
 use super::distributions::bad_name;
+use super::publish::read_mode;
 use super::{Config, number, origin};
-use crate::deploy::options::{DistributionOptions, LOCAL, LOCAL_FOLDER, Place, StageOptions, Store};
+use crate::deploy::options::{DistributionOptions, LOCAL, LOCAL_FOLDER, Mode, Place, StageOptions, Store};
 use crate::release::DEFAULT_DISTRIBUTION;
 use crate::source::{Diagnostic, Kind, SourcePath, Span, Table, near};
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub(super) fn read(table: Table, config: &mut Config, path: &SourcePath, problem
         functions: Vec::new(),
         places: Vec::new(),
         ids: Vec::new(),
+        modes: BTreeMap::new(),
     };
     for (name, span, value) in table.into_entries() {
         let Kind::Table(table) = value.kind else {
@@ -48,8 +50,12 @@ pub(super) fn read(table: Table, config: &mut Config, path: &SourcePath, problem
     }
     reader.clashes(&config.stages);
     config.named_functions = std::mem::take(&mut reader.functions).into_iter().map(|(_, name, span)| (name, span)).collect();
-    for (stage, _) in config.stages.values_mut() {
+    let modes = std::mem::take(&mut reader.modes);
+    for (name, (stage, _)) in &mut config.stages {
         stage.invalidation = config.invalidation.clone();
+        if let Some(mode) = modes.get(name) {
+            stage.invalidation.mode = *mode;
+        }
     }
 }
 
@@ -74,6 +80,8 @@ struct Reader<'a> {
     places: Vec<Written>,
     /// Owner, endpoint and id.
     ids: Vec<(String, String, String, Span)>,
+    /// By stage: the mode of its invalidations, where it has one of its own.
+    modes: BTreeMap<String, Mode>,
 }
 
 impl Reader<'_> {
@@ -87,6 +95,12 @@ impl Reader<'_> {
         let has_remote = REMOTE.iter().any(|key| table.get(key).is_some());
         let distributions = table.table("distributions", path, self.problems);
         let functions = table.table("functions", path, self.problems).map(|(table, _)| self.functions(name, table));
+        if let Some((mut invalidation, _)) = table.table("invalidation", path, self.problems) {
+            if let Some(mode) = read_mode(&mut invalidation, path, self.problems) {
+                self.modes.insert(name.to_owned(), mode);
+            }
+            invalidation.finish("`[stages.….invalidation]`", &["mode"], path, self.problems);
+        }
         let wait = number(&mut table, "wait", 0, 3_600, "seconds", path, self.problems);
         let stage = if name == LOCAL || folder.is_some() {
             if has_remote {
@@ -103,7 +117,17 @@ impl Reader<'_> {
         } else {
             self.remote(name, span, &mut table, distributions)
         };
-        let known = ["cloudfront_endpoint", "control", "distributions", "endpoint", "folder", "functions", "region", "wait"];
+        let known = [
+            "cloudfront_endpoint",
+            "control",
+            "distributions",
+            "endpoint",
+            "folder",
+            "functions",
+            "invalidation",
+            "region",
+            "wait",
+        ];
         table.finish("`[stages.…]`", &known, path, self.problems);
         let wait = wait.and_then(|seconds| u64::try_from(seconds).ok());
         Some(StageOptions { functions: functions.unwrap_or_default(), wait, ..stage? })

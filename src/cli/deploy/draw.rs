@@ -88,7 +88,7 @@ fn row(step: &Step, ui: &Ui) -> String {
 fn purges(distribution: &str, purge: &invalidation::Plan, verbose: bool, ui: &mut Ui) {
     ui.data(&format!(
         "\ninvalidation of {distribution}: {}, {} if this month's free paths are left",
-        plural(purge.items.len(), "path"),
+        plural(purge.items.len(), "item"),
         money(purge.cents)
     ));
     let rows = if verbose { purge.items.len() } else { ROWS };
@@ -116,13 +116,14 @@ fn purges(distribution: &str, purge: &invalidation::Plan, verbose: bool, ui: &mu
                 Way::Exact => "every address by itself",
                 Way::Everything => "everything (/*)",
                 Way::Tags => "by cache tags",
+                Way::Paths => "by addresses",
             };
             let also =
                 if other.collateral.objects == 0 { String::new() } else { format!(", purging {} more", other.collateral.objects) };
             let fits = if other.fits { "" } else { ", beyond the quota" };
             format!(
                 "{name} {} for {}{also}{fits}",
-                plural(usize::try_from(other.items).unwrap_or(usize::MAX), "path"),
+                plural(usize::try_from(other.items).unwrap_or(usize::MAX), "item"),
                 money(other.cents)
             )
         })
@@ -166,11 +167,18 @@ pub(super) fn receipt(receipt: &Receipt, ui: &mut Ui) {
                 format!("owed, as CloudFront took no more: `qdn status {}` or the next publish tries again", receipt.stage)
             }
         };
-        ui.say(&format!("  invalidation of {name}: {}, {state}", plural(purged.items.len(), "path")));
+        ui.say(&format!("  invalidation of {name}: {}, {state}", plural(purged.items.len(), "item")));
     }
     let verified = &receipt.verified;
     if verified.looked > 0 {
         ui.say(&format!("  looked at {} through the edge", plural(verified.looked, "changed page")));
+    }
+    for name in &verified.untagged {
+        ui.say(&format!(
+            "  warning: the edge of {name} held copies that do not know their cache tags: all that changed was purged by its addresses, and the \
+             next publish stores and purges everything once. Does the distribution read `{}` (`CacheTagConfig`), and did it all the time?",
+            crate::deploy::invalidation::tags::HEADER
+        ));
     }
     for page in &verified.purged_again {
         ui.say(&format!("  warning: {page} was stale although it was purged; it was purged once more, and is fresh"));
@@ -203,7 +211,10 @@ pub(super) fn status(head: &Head, ui: &mut Ui) {
         ));
     }
     for (name, items) in &head.owed {
-        ui.data(&format!("  invalidation of {name}: {} owed, as the quota was full", plural(items.len(), "path")));
+        ui.data(&format!("  invalidation of {name}: {} owed, as the quota was full", plural(items.len(), "item")));
+    }
+    for (name, id) in &head.tagged {
+        ui.data(&format!("  pages of {name} carry cache tags, and are purged from {id} by them"));
     }
     for (name, issued) in &head.issued {
         for one in issued {

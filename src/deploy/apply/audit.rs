@@ -3,6 +3,7 @@
 use super::books::{Books, Known};
 use super::live::as_stored;
 use super::{Context, Stopped, supply};
+use crate::deploy::invalidation::tags;
 use crate::deploy::ledger::{self, Damage, Head};
 use crate::deploy::remote::{Failure, FunctionStage, Stage};
 use crate::release::{Class, Digest, Key, Manifest, ObjectEntry};
@@ -122,6 +123,7 @@ pub async fn audit(stage: &Stage, context: &Context) -> Result<Audit, Stopped> {
     for (name, distribution) in &manifest.distributions {
         let Some(target) = stage.distributions.get(name) else { continue };
         let listed = context.pace.run(|| target.bucket.list("")).await?;
+        let is_tagged = head.is_tagged(name, &target.id);
         let compared = context.pace.each(&distribution.objects, |(key, entry)| async move {
             let stat = context.pace.run(|| target.bucket.stat(key)).await?;
             let wrong = match stat {
@@ -129,7 +131,8 @@ pub async fn audit(stage: &Stage, context: &Context) -> Result<Audit, Stopped> {
                 Some(stat) => {
                     let stored = as_stored(&stat, entry.class);
                     let content = (&stored.sha256, stored.size) != (&entry.sha256, entry.size);
-                    if content { Some(Wrong::Content) } else { (stored != *entry).then_some(Wrong::Headers) }
+                    let untagged = is_tagged && entry.class == Class::Page && stat.cache_tag != tags::of(key);
+                    if content { Some(Wrong::Content) } else { (untagged || stored != *entry).then_some(Wrong::Headers) }
                 }
             };
             Ok::<_, Failure>(wrong.map(|wrong| finding(Some(name), key, wrong, Some(entry.class))))

@@ -2,7 +2,7 @@
 
 use super::books::{Books, Known};
 use super::receipt::Verified;
-use super::{Context, Items, Prepared, Progress, Receipt, Stopped, Wish};
+use super::{Context, Items, Prepared, Progress, Receipt, Stopped, Wish, tagging};
 use crate::deploy::invalidation::{self, Item};
 use crate::deploy::ledger::{Done, Head, Issued};
 use crate::deploy::plan::{self, Phase, Reason};
@@ -10,7 +10,7 @@ use crate::deploy::remote::{Failure, Kind, Stage};
 use crate::release::{Digest, Key, Manifest};
 use futures_util::future::join;
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -80,14 +80,7 @@ async fn make_room(
 ) -> Result<Option<Issued>, Stopped> {
     context.say(&format!("{full}; waiting for room"));
     let Some(target) = stage.distributions.get(name) else { return Ok(None) };
-    let edge = plan::edge(
-        &prepared.plan,
-        name,
-        wish.stale.get(name).map(Vec::as_slice).unwrap_or_default(),
-        wish.manifest,
-        prepared.live.manifest.as_ref(),
-        wish.addresses,
-    );
+    let edge = tagging::edge(&prepared.plan, name, wish, &prepared.live, prepared.live.manifest.as_ref(), stage);
     let until = Instant::now() + context.wait;
     let mut pause = FIRST_LOOK;
     loop {
@@ -154,9 +147,14 @@ pub(super) async fn finish(
         let books = Books::new(stage, context);
         let looked = verify(&prepared, wish, stage, context, &receipt);
         // Somebody else may be at work by now; they will ask as well.
-        let (verified, head) = join(looked, confirm_but(&books, known, &done.issued)).await;
+        let (verified, mut known) = join(looked, confirm_but(&books, known, &done.issued)).await;
         receipt.verified = verified?;
-        receipt.seq = head.seq;
+        let names: BTreeSet<String> = receipt.verified.untagged.iter().cloned().collect();
+        if !names.is_empty() {
+            // Others who were faster begin with the same record, and may find the same.
+            known = books.swap(&known, |head, signature| head.untagged(&names, signature)).await.unwrap_or(known);
+        }
+        receipt.seq = known.head.seq;
     }
     Ok(receipt)
 }
@@ -165,15 +163,15 @@ pub(super) async fn finish(
 /// down what it hears. What cannot be asked stays open, and somebody else's work is not disturbed: nothing of this is a
 /// reason to fail.
 pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Head {
-    confirm_but(books, known, &BTreeMap::new()).await
+    confirm_but(books, known, &BTreeMap::new()).await.head
 }
 
 /// The same, where some were seen complete a moment ago.
-async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Issued>) -> Head {
+async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Issued>) -> Known {
     let Books { stage, context } = *books;
     let head = known.head.clone();
     if head.applying.is_some() || head.issued.is_empty() && head.owed.is_empty() {
-        return head;
+        return known;
     }
     let now = (context.clock)();
     let mut open: BTreeMap<String, Vec<Issued>> = BTreeMap::new();
@@ -197,13 +195,14 @@ async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Is
         }
     }
     if (&open, &owed) == (&head.issued, &head.owed) {
-        return head;
+        return known;
     }
     let settled = books.swap(&known, |head, signature| head.settled(owed.clone(), open.clone(), sequence, signature)).await;
-    settled.map_or(head, |known| known.head)
+    settled.unwrap_or(known)
 }
 
-/// Looks at changed pages through the edge: all of them, or a sample, and never at large files. One that is stale is purged once more.
+/// Looks at changed pages through the edge: all of them, or a sample, and never at large files. One that is stale is purged
+/// once more, by its addresses; where tags have failed, so is all that changed.
 async fn verify(
     prepared: &Prepared,
     wish: &Wish<'_>,
@@ -238,8 +237,15 @@ async fn verify(
     }
     for (name, keys) in stale {
         let Some(target) = stage.distributions.get(&name) else { continue };
-        let changes = (wish.addresses)(&name, &keys);
-        let edge = invalidation::Edge { changes, clean: Vec::new() };
+        let mut purged = keys.clone();
+        if receipt.purged.get(&name).is_some_and(|purged| purged.items.iter().any(|item| matches!(item, Item::Tag(_)))) {
+            // Where a tag did nothing for one page, nobody knows for which others it did.
+            let steps = plan::changed(&prepared.plan).into_iter().filter(|step| step.distribution.as_ref() == Some(&name));
+            purged = steps.map(|step| step.key.clone()).collect();
+            verified.untagged.push(name.clone());
+        }
+        let changes = (wish.addresses)(&name, &purged);
+        let edge = invalidation::Edge { changes, ..Default::default() };
         let Ok(again) = invalidation::plan(&edge, &wish.terms) else { continue };
         // Another name than the first time, even for the same items.
         let items = again.owed();

@@ -422,6 +422,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_may_have_a_mode_of_its_own() {
+        let stage = "control = 's3://c'\ndistributions.site = { bucket = 'b', id = 'E1' }\n";
+        let (config, problems) = parsed(&format!(
+            "[invalidation]\nmode = 'tags'\naliases = 'viewer'\n[stages.s]\n{stage}invalidation.mode = 'paths'\n[stages.local.invalidation]\n"
+        ));
+        assert!(problems.is_empty(), "{problems:?}");
+        let of = |name: &str| (config.stages[name].0.invalidation.mode, config.stages[name].0.invalidation.aliases);
+        assert_eq!((of("s"), of("local")), ((Mode::Paths, Aliases::Viewer), (Mode::Tags, Aliases::Viewer)));
+        assert_eq!(parsed("").0.stages[LOCAL].0.invalidation.mode, Mode::Paths);
+        let (_, problems) = parsed("[invalidation]\nmode = 'tag'\n[stages.local.invalidation]\nmode = 'cache'\nmod = 'tags'\n");
+        let said: Vec<(&str, &str)> = problems.iter().map(|problem| (problem.rule, problem.hints[0].as_str())).collect();
+        assert_eq!(
+            said,
+            [
+                ("mode", "a mode with a similar name exists: `tags`"),
+                ("mode", "write `paths`, or `tags` where the distribution reads cache tags"),
+                ("unknown-key", "a key with a similar name exists: `mode`"),
+            ]
+        );
+    }
+
+    #[test]
     fn a_stage_has_all_that_is_said_of_it() {
         let (config, problems) = parsed(
             "[stages.s]\ncontrol = 's3://control/a/b/'\nregion = 'us-west-2'\nwait = 9\nendpoint = 'http://127.0.0.1:4566/'\n\

@@ -208,3 +208,6 @@ impl<'a> Sorted<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

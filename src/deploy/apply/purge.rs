@@ -21,6 +21,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 /// An invalidation as old as this is complete, whoever cannot be asked about it.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
+/// Before a page is looked at again that is stale although its tag was purged: most are forgotten within 5 s.
+const TAGS_LATE: Duration = Duration::from_secs(2);
 /// As many changed pages are looked at through the edge.
 const SAMPLE: usize = 50;
 /// Up to this size, in bytes: what is looked at comes here whole.
@@ -237,8 +239,31 @@ async fn verify(
     }
     for (name, keys) in stale {
         let Some(target) = stage.distributions.get(&name) else { continue };
+        let mut keys = keys;
+        let is_told = |key: &String| {
+            let step = plan::changed(&prepared.plan)
+                .into_iter()
+                .find(|step| step.key == *key && step.distribution.as_ref() == Some(&name));
+            step.is_some_and(|step| step.reason != Reason::New)
+        };
+        let told = receipt.purged.get(&name);
+        let by_tags = told.is_some_and(|told| told.items.iter().any(|item| matches!(item, Item::Tag(_))));
+        if by_tags {
+            // It may have been late, and much follows from saying that tags do nothing.
+            sleep(TAGS_LATE).await;
+            let mut left = Vec::new();
+            for key in keys {
+                if !matches!(look(&name, &key, false, wish.manifest, stage, context).await, Ok(true)) {
+                    left.push(key);
+                }
+            }
+            keys = left;
+            if keys.is_empty() {
+                continue;
+            }
+        }
         let mut purged = keys.clone();
-        if receipt.purged.get(&name).is_some_and(|purged| purged.items.iter().any(|item| matches!(item, Item::Tag(_)))) {
+        if by_tags && keys.iter().any(is_told) {
             // Where a tag did nothing for one page, nobody knows for which others it did.
             let steps = plan::changed(&prepared.plan).into_iter().filter(|step| step.distribution.as_ref() == Some(&name));
             purged = steps.map(|step| step.key.clone()).collect();

@@ -160,7 +160,7 @@ async fn die_everywhere(dying: Command, next: Command) {
 }
 
 /// The same with the modes of what was before, of what dies, and of what comes next.
-async fn die_in(dying: Command, next: Command, [before, during, after]: [Mode; 3]) {
+async fn die_in(dying: Command, next: Command, [before, during, next_mode]: [Mode; 3]) {
     let mut deaths = Vec::new();
     for is_done in [false, true] {
         for left in 0.. {
@@ -186,7 +186,7 @@ async fn die_in(dying: Command, next: Command, [before, during, after]: [Mode; 3
             let fuse = Arc::new(Fuse { left: AtomicU64::new(left), is_done, dead: Notify::new(), died_at: Mutex::new(None) });
             let dead = Arc::clone(&fuse);
             let fused_stage = Stage { mode: during, ..fused(&stage, &fuse) };
-            let stage = Stage { mode: after, ..stage };
+            let stage = Stage { mode: next_mode, ..stage };
             let doomed = context("doomed");
             let survived = tokio::select! {
                 biased;
@@ -206,7 +206,7 @@ async fn die_in(dying: Command, next: Command, [before, during, after]: [Mode; 3
             let served =
                 ["0", "1", "2", "3", "4"].map(version_of).into_iter().find(|one| Some(&one.manifest.release) == release.as_ref());
             serves(&stage, &served.unwrap_or_else(|| panic!("a known release: {release:?}"))).await;
-            if after == Mode::Tags {
+            if next_mode == Mode::Tags {
                 knows_its_tags(&stage, &paths, &died_at).await;
             }
         }

@@ -1,5 +1,6 @@
 //! Tags by example, and the optimum against brute force.
 
+use super::super::{merge, plan};
 use super::*;
 use crate::release::Key;
 
@@ -59,11 +60,14 @@ fn most_of_a_folder_is_one_tag_where_collateral_allows() {
 
 #[test]
 fn what_has_no_tag_is_purged_by_its_addresses_and_takes_others_along() {
-    let plan = |edge: &Edge| texts(&super::plan(edge, &strict()).unwrap());
+    let plan = |edge: &Edge| texts(&super::super::plan(edge, &strict()).unwrap());
     assert_eq!(plan(&edge(&["a/1.html"], &["b/index.html"], &["c.html"], &[])), ["/b/*".to_owned(), page("a/1.html")]);
     let track = |untagged: &[&str]| {
         let mut edge = edge(&["track/a.html"], untagged, &["c.html"], &[]);
-        edge.changes.iter_mut().filter(|change| change.key == "track/index.html").for_each(|one| one.families.push("/track/*".to_owned()));
+        edge.changes
+            .iter_mut()
+            .filter(|change| change.key == "track/index.html")
+            .for_each(|one| one.families.push("/track/*".to_owned()));
         edge
     };
     assert_eq!(plan(&track(&["track/index.html"])), ["/track/*"], "what that wildcard purges needs no tag");
@@ -94,7 +98,10 @@ fn owed_tags_are_owed_still_and_said_together_with_the_new() {
     let pending = owed(&[page("a/2.html"), "/old".to_owned(), "#p-unknown".to_owned(), page("a/1.html")]);
     let plan = merge(&pending, &dirty, &strict()).unwrap();
     assert_eq!(texts(&plan), ["/n.html".to_owned(), "/old".to_owned(), "#p-unknown".to_owned(), folder("a/")]);
-    assert_eq!(plan.items[3].to_string(), format!("all of a/; still owed: {}, {}; purges nothing else", page("a/1.html"), page("a/2.html")));
+    assert_eq!(
+        plan.items[3].to_string(),
+        format!("all of a/; still owed: {}, {}; purges nothing else", page("a/1.html"), page("a/2.html"))
+    );
     assert_eq!(texts(&merge(&plan.owed(), &dirty, &strict()).unwrap()), texts(&plan), "owing it once more changes nothing");
     let whole = merge(&owed(&[folder("")]), &dirty, &strict()).unwrap();
     assert_eq!((texts(&whole), whole.concession), (vec!["/n.html".to_owned(), folder("")], None));
@@ -140,7 +147,12 @@ impl Xorshift {
 type Outcome = (u64, u64, u64, u64);
 
 /// Tries every set of folders. `None` where the quota leaves nothing.
-fn brute_force(due: &BTreeSet<String>, wholes: &BTreeSet<String>, clean: &BTreeMap<String, u64>, terms: &Terms) -> Option<(Outcome, bool)> {
+fn brute_force(
+    due: &BTreeSet<String>,
+    wholes: &BTreeSet<String>,
+    clean: &BTreeMap<String, u64>,
+    terms: &Terms,
+) -> Option<(Outcome, bool)> {
     let all: BTreeSet<&str> = due.iter().chain(wholes).flat_map(|key| folders(key)).collect();
     let all: Vec<&str> = all.into_iter().collect();
     let limit = (clean.len() as f64 * terms.collateral).floor() as u64;
@@ -238,12 +250,18 @@ fn everything_is_purged_by_no_more_items_than_addresses_take() {
             ..Terms::default()
         };
         let plan = plan(&edge, &terms).unwrap();
-        let by_paths = super::plan(&Edge { tagged: None, ..edge.clone() }, &terms).unwrap();
-        assert!(plan.concession.is_some() || by_paths.concession.is_some() || plan.items.len() <= by_paths.items.len(), "case {case}");
+        let by_paths = super::super::plan(&Edge { tagged: None, ..edge.clone() }, &terms).unwrap();
+        assert!(
+            plan.concession.is_some() || by_paths.concession.is_some() || plan.items.len() <= by_paths.items.len(),
+            "case {case}"
+        );
         for change in &edge.changes {
             let tags = tags::of(&change.key);
             let by_tag = tagged.contains(&change.key.as_str())
-                && plan.items.iter().any(|planned| matches!(&planned.item, Item::Tag(tag) if tags.split(',').any(|one| one == tag)));
+                && plan
+                    .items
+                    .iter()
+                    .any(|planned| matches!(&planned.item, Item::Tag(tag) if tags.split(',').any(|one| one == tag)));
             let by_path = change.paths.iter().all(|path| plan.items.iter().any(|planned| planned.item.covers(path)));
             assert!(by_tag || by_path, "case {case}: {} in {:?}", change.key, texts(&plan));
         }

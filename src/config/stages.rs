@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_stage_may_have_a_mode_of_its_own() {
-        let stage = "control = 's3://c'\ndistributions.site = { bucket = 'b', id = 'E1' }\n";
+        let stage = "control = 's3://control'\ndistributions.site = { bucket = 'bucket', id = 'E1' }\n";
         let (config, problems) = parsed(&format!(
             "[invalidation]\nmode = 'tags'\naliases = 'viewer'\n[stages.s]\n{stage}invalidation.mode = 'paths'\n[stages.local.invalidation]\n"
         ));

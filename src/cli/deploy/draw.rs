@@ -28,7 +28,11 @@ fn money(cents: f64) -> String {
 /// A plan, phase by phase, and what the edge will be told.
 pub(super) fn plan(prepared: &Prepared, stage: &str, verbose: bool, ui: &mut Ui) {
     let plan = &prepared.plan;
-    let replaces = plan.previous.as_ref().map_or_else(|| "the first one there".to_owned(), |id| format!("replaces {id}"));
+    let replaces = match &plan.previous {
+        None => "the first one there".to_owned(),
+        Some(id) if *id == plan.release => "which it serves already".to_owned(),
+        Some(id) => format!("replaces {id}"),
+    };
     if prepared.is_done() {
         ui.data(&format!("{stage} serves release {} already: nothing to do", plan.release));
         return;
@@ -58,6 +62,12 @@ pub(super) fn plan(prepared: &Prepared, stage: &str, verbose: bool, ui: &mut Ui)
     }
     ui.data(&format!("\nunchanged: {}", plan.unchanged));
     for (distribution, purge) in &prepared.purges {
+        if prepared.begins.contains(distribution) {
+            ui.data(&format!(
+                "\ncache tags of {distribution}: they begin now; pages are stored with them, and the edge forgets everything once, as what it \
+                 holds knows none"
+            ));
+        }
         purges(distribution, purge, verbose, ui);
     }
 }
@@ -265,6 +275,7 @@ pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
             Wrong::Stale => "is stale at the edge",
             Wrong::Body => "is missing: a rollback to this release would need it",
             Wrong::Function => "is not the function that is live",
+            Wrong::Tags => "does not read the cache tags by which it is told what to forget (`CacheTagConfig`)",
         };
         ui.data(&format!("{place} {what}"));
     }

@@ -45,7 +45,7 @@ use books::{Books, Hold};
 use futures_util::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,6 +194,8 @@ pub struct Prepared {
     pub purges: BTreeMap<String, invalidation::Plan>,
     /// What is served now.
     pub live: Live,
+    /// Distributions whose pages carried no cache tags until now: all are stored with them, and the edge forgets everything.
+    pub begins: BTreeSet<String>,
     /// Whether an interrupted apply is taken up in which nothing but the invalidation is left to do.
     only_purges: bool,
 }
@@ -305,13 +307,17 @@ pub fn prepare(wish: &Wish<'_>, live: Live, stage: &Stage, context: &Context) ->
                 continue;
             }
             let edge = tagging::edge(&plan, name, wish, &live, known, stage);
-            let purge =
-                invalidation::merge(pending, &edge, &wish.terms).map_err(|refusal| Stopped::Refused(vec![refusal.to_string()]))?;
+            let purge = invalidation::merge(pending, &edge, &wish.terms);
+            let mut purge = purge.map_err(|refusal| Stopped::Refused(vec![refusal.to_string()]))?;
+            if is_beginning {
+                // It would purge nothing of what is held now.
+                purge.alternatives.retain(|other| other.way != invalidation::Way::Tags);
+            }
             purges.insert(name.clone(), purge);
         }
         purges.retain(|_, purge| !purge.items.is_empty());
     }
-    Ok(Prepared { plan, purges, live, only_purges })
+    Ok(Prepared { plan, purges, live, begins, only_purges })
 }
 
 /// What the stage has no distribution for any more is left where it is: nobody serves it.
@@ -472,7 +478,7 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
         if plan::changed(&plan).is_empty() {
             break;
         }
-        let late = Prepared { plan, live, purges: BTreeMap::new(), only_purges: false };
+        let late = Prepared { plan, live, purges: BTreeMap::new(), begins: BTreeSet::new(), only_purges: false };
         has_written |= write(&late, wish, hold, receipt, &mut tags).await?;
     }
     receipt.functions(&functions);

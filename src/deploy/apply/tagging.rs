@@ -65,13 +65,17 @@ pub(super) fn edge(plan: &Plan, name: &str, wish: &Wish<'_>, live: &Live, served
     edge
 }
 
+/// Whether a distribution takes the tags that pages carry.
+pub(super) fn reads_tags(info: &DistributionInfo) -> bool {
+    info.tag_header.as_ref().is_some_and(|header| header.eq_ignore_ascii_case(HEADER))
+}
+
 /// A distribution that reads no tags would pass over every item that names one, and say that it was done.
 pub(super) fn are_obeyed(name: &str, target: &Target, info: &DistributionInfo, stage: &Stage) -> Result<(), Stopped> {
-    let header = info.tag_header.as_deref();
-    if stage.mode != Mode::Tags || header.is_some_and(|header| header.eq_ignore_ascii_case(HEADER)) {
+    if stage.mode != Mode::Tags || reads_tags(info) {
         return Ok(());
     }
-    let what = match header {
+    let what = match &info.tag_header {
         Some(header) => format!("reads cache tags from `{header}`, and not from `{HEADER}`"),
         None => "reads no cache tags".to_owned(),
     };

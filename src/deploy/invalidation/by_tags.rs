@@ -72,13 +72,14 @@ struct Sorted<'a> {
 
 impl<'a> Sorted<'a> {
     fn of(by_tag: &[&'a Change], old: &'a [Item], first: &Plan, edge: &'a Edge, tagged: &'a Tagged) -> Self {
-        let is_purged = |address: &str| first.items.iter().any(|planned| planned.item.covers(address));
-        let is_family_purged = |family: &str| {
-            let prefix = family.strip_suffix('*').unwrap_or(family);
-            first.items.iter().any(|planned| matches!(&planned.item, Item::Wildcard(wider) if prefix.starts_with(wider.as_str())))
-        };
+        let exact: BTreeSet<&str> = first.items.iter().map(|planned| planned.item.text()).collect();
+        let wild = first.items.iter().filter(|planned| matches!(planned.item, Item::Wildcard(_)));
+        let wild: Vec<&str> = wild.map(|planned| planned.item.text()).collect();
+        let is_family_purged = |prefix: &str| wild.iter().any(|wider| prefix.starts_with(wider));
+        let is_purged = |address: &str| exact.contains(address) || is_family_purged(address);
         let is_gone = |change: &Change| {
-            change.paths.iter().all(|path| is_purged(path)) && change.families.iter().all(|family| is_family_purged(family))
+            change.paths.iter().all(|path| is_purged(path))
+                && change.families.iter().all(|family| is_family_purged(family.trim_end_matches('*')))
         };
         let page = |text: &'a str| Due { text, whole: false };
         let mut due: Vec<Due<'a>> =
@@ -186,8 +187,9 @@ impl<'a> Sorted<'a> {
     }
 
     fn explain(&self, one: Due<'a>) -> Planned {
-        let beneath = |text: &str| if one.whole { text.starts_with(one.text) } else { text == one.text };
-        let covered = self.due.iter().filter(|due| beneath(due.text));
+        let first = self.due.partition_point(|due| due.text < one.text);
+        let count = if one.whole { self.due[first..].partition_point(|due| due.text.starts_with(one.text)) } else { 1 };
+        let covered = self.due[first..first + count].iter();
         let tag = if one.whole { of_folder(one.text) } else { of_page(one.text) };
         let named = match (one.whole, one.text) {
             (true, "") => "all pages".to_owned(),

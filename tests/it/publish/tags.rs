@@ -264,6 +264,9 @@ async fn the_program_publishes_by_tags() {
     assert_eq!(rehearsal.cloud.invalidated("ESTAGING").len(), 0);
 
     rehearsal.cloud.tag_header("ESTAGING", Some("X-Amz-Meta-Cache-Tag"));
+    let plan = rehearsal.qdn(&["plan", "staging"]).await.ended(0);
+    assert!(plan.stdout.contains("cache tags of site: they begin now"), "{}", plan.stdout);
+    assert_eq!(rehearsal.qdn(&["plan", "staging", "--json"]).await.ended(0).json()["tags_begin"], Value::from(vec!["site"]));
     rehearsal.qdn(&["publish", "staging"]).await.ended(0);
     for path in ["/", "/about/", "/blog/", "/blog/a/"] {
         assert_eq!(rehearsal.page("staging", path).await, "1");
@@ -290,6 +293,8 @@ async fn the_program_publishes_by_tags() {
 
     // The setting was gone for a while, and copies were made meanwhile.
     rehearsal.cloud.tag_header("ESTAGING", None);
+    let audit = rehearsal.qdn(&["audit", "staging"]).await.ended(3);
+    assert!(audit.stdout.contains("site/ESTAGING does not read the cache tags"), "{}", audit.stdout);
     rehearsal.cloud.pass(std::time::Duration::from_secs(100_000));
     assert_eq!(rehearsal.page("staging", "/about/").await, "1");
     rehearsal.cloud.tag_header("ESTAGING", Some("x-amz-meta-cache-tag"));

@@ -2,6 +2,7 @@
 
 mod books;
 mod edge;
+mod killed;
 mod people;
 mod sources;
 mod store;

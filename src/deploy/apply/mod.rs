@@ -291,7 +291,8 @@ pub fn prepare(wish: &Wish<'_>, live: Live, stage: &Stage, context: &Context) ->
     let begins = tagging::begins(wish.manifest, &live, stage);
     // An interrupted apply that began with cache tags as well is purging everything already.
     let is_begun = |name: &String| taken_up.is_some_and(|applying| tagging::purges_all(applying.items.get(name)));
-    let only_purges = taken_up.is_some() && plan::changed(&plan).is_empty() && wish.stale.is_empty() && begins.iter().all(is_begun);
+    let is_sayable = taken_up.is_some_and(|applying| applying.items.values().all(|items| tagging::as_told(items, stage) == *items));
+    let only_purges = is_sayable && plan::changed(&plan).is_empty() && wish.stale.is_empty() && begins.iter().all(is_begun);
     let mut purges = BTreeMap::new();
     if !only_purges {
         let names = wish.manifest.distributions.keys().chain(live.pending.keys());

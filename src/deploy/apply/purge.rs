@@ -190,8 +190,9 @@ async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Is
     let release = head.release.clone().unwrap_or_default();
     for (name, items) in &head.owed {
         let Some(target) = stage.distributions.get(name) else { continue };
-        let reference = invalidation::caller_reference(&release, sequence, &(context.nonce)(), items);
-        match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, items)).await {
+        let told = tagging::as_told(items, stage);
+        let reference = invalidation::caller_reference(&release, sequence, &(context.nonce)(), &told);
+        match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &told)).await {
             Ok(created) => open.entry(name.clone()).or_default().push(Issued { id: created.id, at: now }),
             Err(_) => drop(owed.insert(name.clone(), items.clone())),
         }

@@ -65,6 +65,14 @@ pub(super) fn edge(plan: &Plan, name: &str, wish: &Wish<'_>, live: &Live, served
     edge
 }
 
+/// What is owed, as it can be told: where tags are not used any more, the distribution may have ceased to read them.
+pub(super) fn as_told(items: &[Item], stage: &Stage) -> Vec<Item> {
+    if stage.mode == Mode::Paths && items.iter().any(|item| matches!(item, Item::Tag(_))) {
+        return vec![Item::Wildcard("/".to_owned())];
+    }
+    items.to_vec()
+}
+
 /// Whether a distribution takes the tags that pages carry.
 pub(super) fn reads_tags(info: &DistributionInfo) -> bool {
     info.tag_header.as_ref().is_some_and(|header| header.eq_ignore_ascii_case(HEADER))

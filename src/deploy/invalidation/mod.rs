@@ -410,7 +410,7 @@ pub fn plan(edge: &Edge, terms: &Terms) -> Result<Plan, Refusal> {
 /// owed is owed as a whole: which of the addresses under it had changed is not on record.
 ///
 /// Where the edge has cache tags, those items are the fewest which tags can say; with what has none they are planned in
-/// turn (`by_tags.rs`). Where it has none any more, an owed tag is owed as everything: nobody knows its addresses.
+/// turn (`by_tags`). Where it has none any more, an owed tag is owed as everything: nobody knows its addresses.
 pub fn merge(pending: &[Item], edge: &Edge, terms: &Terms) -> Result<Plan, Refusal> {
     match &edge.tagged {
         Some(tagged) => by_tags::merge(pending, edge, tagged, terms),

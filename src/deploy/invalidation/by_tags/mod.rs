@@ -24,7 +24,7 @@ pub(super) fn merge(pending: &[Item], edge: &Edge, tagged: &Tagged, terms: &Term
     let also = if old_tags.is_empty() { &[] } else { everything.as_slice() };
     let other = by_paths(&[old_paths.as_slice(), also].concat(), &whole, terms);
     let alternatives = match &other {
-        Ok(other) => ways(&plan, other, terms),
+        Ok(other) => ways(plan.as_ref(), other, terms),
         Err(_) => Vec::new(),
     };
     if let Ok(other) = other {
@@ -41,7 +41,7 @@ pub(super) fn merge(pending: &[Item], edge: &Edge, tagged: &Tagged, terms: &Term
 }
 
 /// The other ways, where there is anything to tell.
-fn ways(plan: &Option<Plan>, other: &Plan, terms: &Terms) -> Vec<Alternative> {
+fn ways(plan: Option<&Plan>, other: &Plan, terms: &Terms) -> Vec<Alternative> {
     let named = |wanted: Way| other.alternatives.iter().copied().find(|way| way.way == wanted);
     let by_paths = Alternative {
         way: Way::Paths,
@@ -50,7 +50,7 @@ fn ways(plan: &Option<Plan>, other: &Plan, terms: &Terms) -> Vec<Alternative> {
         collateral: other.collateral,
         fits: other.concession.is_none(),
     };
-    match plan.as_ref().is_some_and(|plan| plan.items.is_empty()) {
+    match plan.is_some_and(|plan| plan.items.is_empty()) {
         true => Vec::new(),
         false => [Some(by_paths), named(Way::Exact), named(Way::Everything)].into_iter().flatten().collect(),
     }
@@ -137,17 +137,18 @@ impl<'a> Sorted<'a> {
         let room = terms.paths.saturating_sub(terms.paths_running).checked_sub((paths + self.unknown.len()) as u64)?;
         // Folders as well as pages count as paths, so nothing but the collateral is limited here.
         let within = |objects| choose(&nodes, Limits { paths: every, wildcards: every, objects });
-        let fits = |choice: &Option<Choice>| choice.as_ref().is_some_and(|choice| self.items(&nodes, choice).len() as u64 <= room);
+        let fits = |choice: Option<&Choice>| choice.is_some_and(|choice| self.items(&nodes, choice).len() as u64 <= room);
         let mut concession = first.concession;
         let mut choice = within(limit.saturating_sub(first.collateral.objects));
-        if !fits(&choice) {
+        if !fits(choice.as_ref()) {
             // More is purged than is wanted, as little more as possible: fewer items never purge less.
             let (mut least, mut most) = (limit, avoidable.sum(&avoidable.all()).objects);
             while least < most {
                 let middle = least + (most - least) / 2;
-                if fits(&within(middle)) { most = middle } else { least = middle + 1 }
+                if fits(within(middle).as_ref()) { most = middle } else { least = middle + 1 }
             }
-            choice = Some(within(most)).filter(fits)?;
+            choice = within(most).filter(|choice| fits(Some(choice)));
+            choice.as_ref()?;
             concession = concession.or(Some(Concession::Collateral));
         }
         let tags = self.items(&nodes, &choice?);

@@ -23,7 +23,7 @@ mod validate;
 
 pub use crate::script::{Inputs, Last};
 pub use bundle::Bundle;
-pub use check::{Checked, Form, Options, check};
+pub use check::{Checked, Form, Level, Levels, Options, RULES, Rule, check};
 pub use emulator::{Emulator, run};
 pub use event::{DEFAULT_TIME, Event, Kind, query_string};
 pub use kvs::KeyValues;

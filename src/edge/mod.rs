@@ -17,6 +17,7 @@ mod kvs;
 mod origin;
 mod outcome;
 mod places;
+pub mod report;
 mod runtime;
 mod syntax;
 mod validate;

@@ -63,7 +63,15 @@ pub fn edited<'e>(text: &str, edits: impl IntoIterator<Item = &'e Edit>) -> Stri
 impl Diagnostic {
     /// A complaint that stops the build.
     pub fn error(rule: &'static str, message: impl Into<String>) -> Self {
-        Self { rule, severity: Severity::Error, message: message.into(), place: None, label: String::new(), hints: Vec::new(), fix: Vec::new() }
+        Self {
+            rule,
+            severity: Severity::Error,
+            message: message.into(),
+            place: None,
+            label: String::new(),
+            hints: Vec::new(),
+            fix: Vec::new(),
+        }
     }
 
     /// A complaint that does not stop the build.

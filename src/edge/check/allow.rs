@@ -73,9 +73,8 @@ impl Allows {
             return false;
         }
         let (line, _) = line_column(sources.text(path.as_str()).unwrap_or_default(), span.start);
-        let found = self.allowed.iter_mut().find(|allowed| {
-            allowed.rule == problem.rule && allowed.path == *path && allowed.line == line
-        });
+        let found =
+            self.allowed.iter_mut().find(|allowed| allowed.rule == problem.rule && allowed.path == *path && allowed.line == line);
         let Some(found) = found else { return false };
         found.used = true;
         // It is known, and cannot be helped: the edge will refuse it.

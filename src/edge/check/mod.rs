@@ -13,19 +13,25 @@ mod allow;
 mod builtins;
 mod findings;
 mod flow;
+mod forgets;
 mod guard;
+mod habits;
 mod handler;
 mod headers;
 mod model;
 mod path;
 mod patterns;
+mod redirects;
 mod response;
 mod rules;
+mod secrets;
 mod shape;
+mod state;
 mod store;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use super::bundle::{self, Bundle};
 use super::runtime::Runtime;
@@ -211,7 +217,7 @@ fn module_problems(
     let mut problems: Vec<Diagnostic> = refused
         .iter()
         .filter(|refusal| form == Form::Script || !syntax::rewritten(refusal))
-        .map(|refusal| syntax::diagnostic(refusal, parsed.path()))
+        .map(|refusal| syntax::mended(syntax::diagnostic(refusal, parsed.path()), text))
         .collect();
     // Nobody wrote a generated module, so nobody could do anything about it.
     if options.virtual_modules.contains_key(parsed.path().as_str()) {
@@ -228,7 +234,13 @@ fn module_problems(
     path::check(&mut findings, all);
     guard::check(&mut findings);
     store::check(&mut findings);
+    forgets::check(&mut findings);
     patterns::check(&mut findings);
+    redirects::check(&mut findings, all);
+    texts::check(&mut findings);
+    secrets::check(&mut findings);
+    state::check(&mut findings);
+    habits::check(&mut findings);
     problems.append(&mut findings.list);
     problems
 }

@@ -76,10 +76,8 @@ impl Rule {
     }
 }
 
-const AWS_RUNTIME: &str =
-    "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html";
-const AWS_MODULES: &str =
-    "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-custom-methods.html";
+const AWS_RUNTIME: &str = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html";
+const AWS_MODULES: &str = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-custom-methods.html";
 const AWS_QUOTAS: &str = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html";
 const AWS_EVENT: &str = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html";
 const AWS_RESTRICTIONS: &str =
@@ -251,7 +249,10 @@ mod tests {
         assert_eq!(judged(Diagnostic::warning("CFF063", "a")), None);
         assert_eq!(judged(Diagnostic::error("CFF011", "a")), Some(Severity::Error), "the edge does not parse it");
         assert_eq!(judged(Diagnostic::warning("CFF080", "a")), None, "advice is not asked for");
-        assert_eq!(Levels::with_advice().judge(Diagnostic::warning("CFF080", "a")).map(|problem| problem.severity), Some(Severity::Warning));
+        assert_eq!(
+            Levels::with_advice().judge(Diagnostic::warning("CFF080", "a")).map(|problem| problem.severity),
+            Some(Severity::Warning)
+        );
         assert_eq!(judged(Diagnostic::error("json", "a")), Some(Severity::Error), "a rule of somebody else's");
     }
 }

@@ -6,6 +6,7 @@ mod allow;
 mod bundling;
 mod grammar;
 mod pages;
+mod probes;
 mod rules;
 mod samples;
 

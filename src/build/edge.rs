@@ -82,26 +82,15 @@ pub fn runtime(name: &str, config: &Config, problems: &mut Vec<Diagnostic>) -> R
     })
 }
 
-/// The most characters that CloudFront keeps of a comment.
-const MAX_COMMENT: usize = 128;
-
-/// What CloudFront would say of a function's name and comment.
-pub fn name_problems(name: &str, path: &SourcePath, config: &Config) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
+/// What CloudFront would say of a function's name.
+pub fn name_problem(name: &str, path: &SourcePath) -> Option<Diagnostic> {
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if !is_plain || name.is_empty() || name.len() > 64 {
-        let message = format!("CloudFront takes no function of the name `{name}`");
-        let hint = "call the file by 1 to 64 letters, digits, `-` and `_`";
-        problems.push(Diagnostic::error("CFF042", message).at(path, Span::default()).hint(hint));
+    if is_plain && (1..=64).contains(&name.len()) {
+        return None;
     }
-    if let Some((comment, span)) = config.comments.get(name) {
-        let length = comment.chars().count();
-        if length > MAX_COMMENT {
-            let message = format!("this comment has {length} characters, and CloudFront takes {MAX_COMMENT}");
-            problems.push(Diagnostic::error("CFF042", message).at(&CONFIG_FILE.into(), *span).hint("say it in the function"));
-        }
-    }
-    problems
+    let message = format!("CloudFront takes no function of the name `{name}`");
+    let hint = "call the file by 1 to 64 letters, digits, `-` and `_`";
+    Some(Diagnostic::error("CFF042", message).at(path, Span::default()).hint(hint))
 }
 
 /// What functions may import of the site: its aliases.
@@ -154,7 +143,7 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
     let runtimes: Vec<Runtime> = entries.iter().map(|(name, _)| runtime(name, config, &mut all.diagnostics)).collect();
     let levels: Vec<Levels> = entries.iter().map(|(name, _)| config.levels(name)).collect();
     for (name, path) in &entries {
-        all.diagnostics.extend(name_problems(name, path, config));
+        all.diagnostics.extend(name_problem(name, path));
     }
     let made_from = (Inputs::of(sources, &modules), runtimes, levels);
     let bundles: Vec<Option<Bundle>> = match memory.get(&made_from) {

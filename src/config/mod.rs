@@ -29,8 +29,6 @@ pub struct Config {
     pub headers: Vec<PathHeaders>,
     /// By function: the runtime's name. The default is `cloudfront-js-2.0`.
     pub runtimes: BTreeMap<String, (String, Span)>,
-    /// By function: what CloudFront shall keep beside it.
-    pub comments: BTreeMap<String, (String, Span)>,
     /// How severe the checker's rules are.
     pub rules: Levels,
     /// By function: where that differs.
@@ -74,7 +72,6 @@ pub fn parse(sources: &Sources) -> (Config, Vec<Diagnostic>) {
         },
         headers: Vec::new(),
         runtimes: BTreeMap::new(),
-        comments: BTreeMap::new(),
         rules: Levels::default(),
         function_rules: BTreeMap::new(),
         viewer_request: None,
@@ -236,14 +233,10 @@ fn read_functions(mut table: Table, config: &mut Config, path: &SourcePath, prob
             config.function_rules.insert(name.clone(), rules::read(rows, path, problems));
             config.named_functions.push((name.clone(), named));
         }
-        if let Some(comment) = function.text("comment", path, problems) {
-            config.comments.insert(name.clone(), comment);
-            config.named_functions.push((name.clone(), named));
-        }
         if let Some((runtime, span)) = function.text("runtime", path, problems) {
             config.runtimes.insert(name, (runtime, span));
         }
-        function.finish("`[functions.…]`", &["comment", "rules", "runtime"], path, problems);
+        function.finish("`[functions.…]`", &["rules", "runtime"], path, problems);
     }
 }
 

@@ -80,7 +80,7 @@ impl Workshop {
             .into_iter()
             .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name))
             .map(|(name, path)| {
-                diagnostics.extend(build::name_problems(&name, &path, &config));
+                diagnostics.extend(build::name_problem(&name, &path));
                 let runtime = runtime_of(&name, runtime, &config, &mut diagnostics);
                 Named { runtime, levels: config.levels(&name), name, path }
             })

@@ -133,7 +133,7 @@ rules! {
     "CFF037" "origin-parameters" Error false "parameters of an origin that CloudFront refuses";
     "CFF038" "await-forgets" Warning false "a variable that a closure shares with an `async` function is written, and the engine forgets it";
     "CFF040" "size" Error true "the function is larger than CloudFront takes, or nearly";
-    "CFF042" "name" Error true "a name or a comment that CloudFront refuses";
+    "CFF042" "name" Error true "a name that CloudFront refuses";
     "CFF043" "older-runtime" Off false "the function is for runtime 1.0";
     "CFF050" "return" Error false "a way through `handler` that returns nothing, or nothing that it may return";
     "CFF051" "returns-event" Error false "`handler` returns the event";

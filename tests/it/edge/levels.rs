@@ -112,21 +112,13 @@ fn a_level_that_cannot_be_is_said_with_its_place() {
 }
 
 #[test]
-fn names_and_comments_are_what_cloudfront_takes() {
+fn a_name_is_what_cloudfront_takes() {
     let handler = "function handler(event) { return event.request; }\n";
     let page = include_str!("../../../docs/rules/CFF042.md");
-    let blocks: Vec<&str> = page.split("\n```toml ").skip(1).map(|block| block.split("```").next().unwrap_or_default()).collect();
-    for (block, expected) in blocks.into_iter().zip([&["CFF042 functions/router.v2.js:1:1", "CFF042 qdn.toml:4:11"][..], &[]]) {
-        let name = block.lines().nth(1).and_then(|line| line.strip_prefix("# ")).expect("the name of a file");
-        let project = Project::new().file(name, handler).file(
-            "qdn.toml",
-            block
-                .lines()
-                .map(|line| format!("{line}\n"))
-                .collect::<String>()
-                .replacen("bad\n", "#\n", 1)
-                .replacen("good\n", "#\n", 1),
-        );
+    let examples: Vec<&str> = page.split("\n```path ").skip(1).filter_map(|block| block.lines().nth(1)).collect();
+    assert_eq!(examples.len(), 2);
+    for (path, expected) in examples.into_iter().zip([&["CFF042 functions/router.v2.js:1:1"][..], &[]]) {
+        let project = Project::new().file(path, handler);
         let run = project.qdn(&["function", "check", "--json"]);
         assert_eq!(run.places(), expected, "{}", run.stderr);
         assert_eq!(run.code, i32::from(!expected.is_empty()));

@@ -1,7 +1,8 @@
 //! `// qdn-allow CFF067: the reason`, which lets one place be as it is.
 //!
 //! It speaks of its own line, or where it has that to itself, of the next line with code on it. Whatever is
-//! wrong with such a comment is said, so that none outlives what it was written for.
+//! wrong with such a comment is said, so that none outlives what it was written for. What is said of a file as a whole,
+//! such as its size, is allowed anywhere in it.
 
 use super::rules::Rule;
 use crate::script::Parsed;
@@ -73,8 +74,10 @@ impl Allows {
             return false;
         }
         let (line, _) = line_column(sources.text(path.as_str()).unwrap_or_default(), span.start);
-        let found =
-            self.allowed.iter_mut().find(|allowed| allowed.rule == problem.rule && allowed.path == *path && allowed.line == line);
+        // What is said of the whole file is allowed anywhere in it.
+        let of_file = *span == Span::default();
+        let mut allowed = self.allowed.iter_mut().filter(|allowed| allowed.rule == problem.rule && allowed.path == *path);
+        let found = allowed.find(|allowed| allowed.line == line || of_file);
         let Some(found) = found else { return false };
         found.used = true;
         // It is known, and cannot be helped: the edge will refuse it.

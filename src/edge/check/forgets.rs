@@ -34,24 +34,29 @@ impl Functions<'_, '_, '_> {
             frame.loops.iter().any(together)
         };
         let after = |at: u32| at >= first.hi.0 || looped(at);
-        let mut said: BTreeMap<Id, (Position, &str)> = BTreeMap::new();
+        let mut by_name: BTreeMap<&Id, Vec<&Used>> = BTreeMap::new();
         for used in frame.uses.iter().filter(|used| frame.own.contains(&used.name)) {
-            let Some(closure) = used.closure.filter(|closure| *closure < first.hi.0) else { continue };
-            let same = || frame.uses.iter().filter(|other| other.name == used.name && other.closure.is_none());
-            let outside = same().find(|other| other.written && other.place.lo.0 > closure);
-            let needed = same().any(|other| after(other.place.lo.0));
-            let write = if used.written { Some((used.place, "here")) } else { outside.map(|other| (other.place, "there")) };
-            if let (Some((place, whose)), true) = (write, needed) {
-                let known = said.entry(used.name.clone()).or_insert((place, whose));
-                if place.lo < known.0.lo {
-                    *known = (place, whose);
-                }
+            by_name.entry(&used.name).or_default().push(used);
+        }
+        let mut said: Vec<(&Id, Position, bool)> = Vec::new();
+        for (name, uses) in by_name {
+            // Nobody is told of a variable that the function itself does not need afterwards.
+            let own = || uses.iter().filter(|used| used.closure.is_none());
+            if !own().any(|used| after(used.place.lo.0)) {
+                continue;
+            }
+            let parted = || uses.iter().filter(|used| used.closure.is_some_and(|closure| closure < first.hi.0));
+            let Some(made) = parted().filter_map(|used| used.closure).min() else { continue };
+            let inner = parted().find(|used| used.written).map(|used| (used.place, true));
+            let outer = own().find(|used| used.written && used.place.lo.0 > made).map(|used| (used.place, false));
+            if let Some((place, within)) = inner.or(outer) {
+                said.push((name, place, within));
             }
         }
-        for (name, (place, whose)) in said {
-            let message = match whose {
-                "here" => format!("`{}` is written in a function within, and the one around it forgets that over `await`", name.0),
-                _ => format!("`{}` is written while a function within has it, and an `await` parts the two", name.0),
+        for (name, place, within) in said {
+            let message = match within {
+                true => format!("`{}` is written in a function within, and the one around it forgets that over `await`", name.0),
+                false => format!("`{}` is written while a function within has it, and an `await` parts the two", name.0),
             };
             let problem = Diagnostic::warning("CFF038", message)
                 .hint(format!("keep it in an object, `const kept = {{ {}: … }};`, or return it from the function within", name.0));

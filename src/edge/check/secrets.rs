@@ -1,7 +1,7 @@
 //! Chance, time and keys: at the edge there is no chance worth the name, time stands still, and code is no safe.
 
 use super::findings::Findings;
-use super::model::{Model, bare, member_name, property_name};
+use super::model::{Body, Model, bare, member_name, property_name};
 use super::shape::Shape;
 use crate::script::ast::{
     AssignExpr, AssignTarget, BinExpr, BinaryOp, CallExpr, Callee, Expr, FnDecl, KeyValueProp, Lit, Pat, SimpleAssignTarget,
@@ -9,6 +9,7 @@ use crate::script::ast::{
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
+use std::collections::BTreeSet;
 
 /// Words in a name that say that nobody must guess the value.
 const SECRET: &[&str] =
@@ -33,7 +34,8 @@ fn is_secret(name: &str) -> bool {
 struct Chance<'m, 'a> {
     model: &'m Model<'a>,
     found: Option<Position>,
-    depth: usize,
+    /// Functions that have been looked into.
+    seen: BTreeSet<usize>,
 }
 
 impl Visit for Chance<'_, '_> {
@@ -43,19 +45,17 @@ impl Visit for Chance<'_, '_> {
                 Expr::Member(member) if self.model.is_global(&member.obj, "Math") && member.prop.is_ident_with("random") => {
                     self.found.get_or_insert(node.span);
                 }
-                callee if self.depth < 4 => {
-                    if let Some(function) = self.model.function(callee) {
-                        let mut inner = Chance { model: self.model, found: None, depth: self.depth + 1 };
+                callee => {
+                    let function = self.model.function(callee).filter(|function| self.seen.insert(*function));
+                    if let (Some(function), None) = (function, self.found) {
                         match &self.model.functions[function].body {
-                            super::model::Body::Block(statements, _) => statements.visit_with(&mut inner),
-                            super::model::Body::Expression(value) => value.visit_with(&mut inner),
+                            Body::Block(statements, _) => statements.visit_with(self),
+                            Body::Expression(value) => value.visit_with(self),
                         }
-                        if inner.found.is_some() {
-                            self.found.get_or_insert(node.span);
-                        }
+                        // It is not there that somebody needs a secret.
+                        self.found = self.found.map(|_| node.span);
                     }
                 }
-                _ => {}
             }
         }
         node.visit_children_with(self);
@@ -97,7 +97,7 @@ impl Secrets<'_, '_, '_> {
         if !is_secret(name) || matches!(bare(value), Expr::Fn(_) | Expr::Arrow(_)) {
             return;
         }
-        let mut chance = Chance { model: self.findings.model, found: None, depth: 0 };
+        let mut chance = Chance { model: self.findings.model, found: None, seen: BTreeSet::new() };
         value.visit_with(&mut chance);
         if let Some(place) = chance.found {
             let message = format!("`{name}` can be guessed: `Math.random` at the edge begins with the time of the request");

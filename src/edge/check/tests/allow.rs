@@ -17,6 +17,7 @@ fn a_place_is_allowed_with_a_reason() {
         format!("// qdn-allow raw-path: by its name\n  // and a word more\n\n  {PATHS}"),
         "// qdn-allow CFF061, CFF087: a test of the edge\n  event.request.headers.a.value.trim();".to_owned(),
         "// qdn-allow CFF061: one\n  // qdn-allow CFF087: two\n  event.request.headers.a.value.trim();".to_owned(),
+        "// qdn-allow CFF093: it is tried by hand".to_owned(),
         "// qdn-allow CFF080: advice that is asked for elsewhere\n  console.log('a');".to_owned(),
     ] {
         good(Runtime::V2, &handler(&body));

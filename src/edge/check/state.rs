@@ -76,17 +76,22 @@ impl Visit for TopLevel<'_, '_, '_> {
 
     fn visit_call_expr(&mut self, node: &CallExpr) {
         let model = self.findings.model;
+        let first = self.text(node.args.first());
+        let is_json = |text: &String| serde_json::from_str::<serde_json::Value>(text).is_ok();
         if let Callee::Expr(callee) = &node.callee {
             match bare(callee) {
-                Expr::Member(member) if model.is_global(&member.obj, "JSON") && member.prop.is_ident_with("parse") => {
-                    if self.text(node.args.first()).is_some_and(|text| serde_json::from_str::<serde_json::Value>(&text).is_err()) {
-                        self.throws(node.span, "this is no JSON, and `JSON.parse`");
-                    }
+                Expr::Member(member)
+                    if model.is_global(&member.obj, "JSON")
+                        && member.prop.is_ident_with("parse")
+                        && first.as_ref().is_some_and(|text| !is_json(text)) =>
+                {
+                    self.throws(node.span, "this is no JSON, and `JSON.parse`");
                 }
-                callee if ["decodeURIComponent", "decodeURI"].into_iter().any(|name| model.is_global(callee, name)) => {
-                    if self.text(node.args.first()).is_some_and(|text| is_malformed(&text)) {
-                        self.throws(node.span, "this is not well encoded, and decoding it");
-                    }
+                callee
+                    if ["decodeURIComponent", "decodeURI"].into_iter().any(|name| model.is_global(callee, name))
+                        && first.as_deref().is_some_and(is_malformed) =>
+                {
+                    self.throws(node.span, "this is not well encoded, and decoding it");
                 }
                 callee if model.is_global(callee, "RegExp") => self.pattern(&node.args, node.span),
                 _ => {}

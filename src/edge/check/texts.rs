@@ -104,7 +104,10 @@ impl Visit for Texts<'_, '_, '_> {
         {
             let dropped = match bare(callee) {
                 Expr::Member(member) => member_name(&member.prop).filter(|name| match model.shape(&member.obj) {
-                    Shape::Text(_) => OF_TEXTS.contains(name),
+                    // Of what is not there another rule has spoken.
+                    Shape::Text(_) => {
+                        OF_TEXTS.contains(name) && model.runtime.names("String.prototype").is_some_and(|names| names.contains(name))
+                    }
                     Shape::List(_) => OF_LISTS.contains(name),
                     _ => false,
                 }),

@@ -47,7 +47,7 @@ pub(super) fn read(table: Table, config: &mut Config, path: &SourcePath, problem
         }
     }
     reader.clashes(&config.stages);
-    config.named_functions = std::mem::take(&mut reader.functions).into_iter().map(|(_, name, span)| (name, span)).collect();
+    config.named_functions.extend(std::mem::take(&mut reader.functions).into_iter().map(|(_, name, span)| (name, span)));
     for (stage, _) in config.stages.values_mut() {
         stage.invalidation = config.invalidation.clone();
     }

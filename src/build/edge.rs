@@ -1,7 +1,7 @@
 //! The project's functions: which there are, which decides the site's URLs, and what it decides.
 
 use crate::config::Config;
-use crate::edge::{self, Bundle, Emulator, Event, Inputs, KeyValues, Last, Outcome, RunError, Runtime};
+use crate::edge::{self, Bundle, Emulator, Event, Inputs, KeyValues, Last, Levels, Outcome, RunError, Runtime};
 use crate::release::{DEFAULT_DISTRIBUTION, Function};
 use crate::site::{Resolve, Target};
 use crate::source::{CONFIG_FILE, Diagnostic, SourcePath, Sources, Span, near};
@@ -82,14 +82,25 @@ pub fn runtime(name: &str, config: &Config, problems: &mut Vec<Diagnostic>) -> R
     })
 }
 
+/// What CloudFront would say of a function's name.
+pub fn name_problem(name: &str, path: &SourcePath) -> Option<Diagnostic> {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if is_plain && (1..=64).contains(&name.len()) {
+        return None;
+    }
+    let message = format!("CloudFront takes no function of the name `{name}`");
+    let hint = "call the file by 1 to 64 letters, digits, `-` and `_`";
+    Some(Diagnostic::error("CFF042", message).at(path, Span::default()).hint(hint))
+}
+
 /// What functions may import of the site: its aliases.
 pub fn virtual_modules(redirects: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let table = serde_json::json!(redirects);
     BTreeMap::from([(REDIRECTS.to_owned(), format!("export default {table};\n"))])
 }
 
-/// The last good bundles, by all scripts and the functions' runtimes.
-pub(super) type Memory = Last<(Inputs, Vec<Runtime>), Vec<Bundle>>;
+/// The last good bundles, by all scripts, the functions' runtimes and the levels of their rules.
+pub(super) type Memory = Last<(Inputs, Vec<Runtime>, Vec<Levels>), Vec<Bundle>>;
 
 /// Checks and bundles every function of a project.
 pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<String, String>, memory: &Memory) -> Functions {
@@ -130,14 +141,18 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
     }
     let modules = virtual_modules(redirects);
     let runtimes: Vec<Runtime> = entries.iter().map(|(name, _)| runtime(name, config, &mut all.diagnostics)).collect();
-    let made_from = (Inputs::of(sources, &modules), runtimes);
+    let levels: Vec<Levels> = entries.iter().map(|(name, _)| config.levels(name)).collect();
+    for (name, path) in &entries {
+        all.diagnostics.extend(name_problem(name, path));
+    }
+    let made_from = (Inputs::of(sources, &modules), runtimes, levels);
     let bundles: Vec<Option<Bundle>> = match memory.get(&made_from) {
         Some(bundles) => bundles.into_iter().map(Some).collect(),
         None => {
             let mut problems = Vec::new();
-            let bundles = entries.iter().zip(&made_from.1).map(|((_, path), runtime)| {
+            let bundles = entries.iter().zip(&made_from.1).zip(&made_from.2).map(|(((_, path), runtime), levels)| {
                 let checked = edge::check(sources, path, &edge::Options { runtime: *runtime, virtual_modules: &modules });
-                one(&checked, &mut problems)
+                one(&checked.under(levels), &mut problems)
             });
             let bundles: Vec<Option<Bundle>> = bundles.collect();
             if problems.is_empty() {

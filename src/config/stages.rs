@@ -49,7 +49,7 @@ pub(super) fn read(table: Table, config: &mut Config, path: &SourcePath, problem
         }
     }
     reader.clashes(&config.stages);
-    config.named_functions = std::mem::take(&mut reader.functions).into_iter().map(|(_, name, span)| (name, span)).collect();
+    config.named_functions.extend(std::mem::take(&mut reader.functions).into_iter().map(|(_, name, span)| (name, span)));
     let modes = std::mem::take(&mut reader.modes);
     for (name, (stage, _)) in &mut config.stages {
         stage.invalidation = config.invalidation.clone();

@@ -121,6 +121,11 @@ fn reread(
             Some((SourcePath::new(path), Span::new(at, at)))
         });
         problem.place.get_or_insert_with(|| start.clone());
+        // The compressor makes a literal of `new RegExp('(')`, of which another rule has spoken.
+        let starts = |other: &Diagnostic| other.place.as_ref().map(|(path, span)| (path.clone(), span.start));
+        if diagnostics.iter().any(|known| known.is_error() && starts(known) == starts(&problem)) {
+            continue;
+        }
         problem.label = "after bundling".to_owned();
         diagnostics.push(problem);
     }

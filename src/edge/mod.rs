@@ -17,13 +17,14 @@ mod kvs;
 mod origin;
 mod outcome;
 mod places;
+pub mod report;
 mod runtime;
 mod syntax;
 mod validate;
 
 pub use crate::script::{Inputs, Last};
 pub use bundle::Bundle;
-pub use check::{Checked, Form, Options, check};
+pub use check::{Checked, Form, Level, Levels, Options, RULES, Rule, check};
 pub use emulator::{Emulator, run};
 pub use event::{DEFAULT_TIME, Event, Kind, query_string};
 pub use kvs::KeyValues;

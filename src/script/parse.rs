@@ -23,6 +23,8 @@ pub struct Parsed {
     pub(super) top: SyntaxContext,
     /// Where the calls begin that a comment calls pure.
     pub(super) pure_calls: BTreeSet<u32>,
+    /// Comments that speak to us, with their places.
+    notes: Vec<(Span, String)>,
 }
 
 impl Parsed {
@@ -39,6 +41,11 @@ impl Parsed {
     /// Where a node stands in the module's text.
     pub fn span(&self, span: swc_core::common::Span) -> Span {
         Span::new(self.offset(span.lo), self.offset(span.hi))
+    }
+
+    /// The comments that begin with `qdn-`, in their order, each with its place and without its slashes and stars.
+    pub fn notes(&self) -> &[(Span, String)] {
+        &self.notes
     }
 
     /// Whether the name is declared nowhere in the module, and so means something of the runtime's.
@@ -105,6 +112,7 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
         unresolved: SyntaxContext::empty().apply_mark(unresolved),
         top: SyntaxContext::empty().apply_mark(top),
         pure_calls: BTreeSet::new(),
+        notes: Vec::new(),
     };
 
     let comments = SingleThreadedComments::default();
@@ -137,13 +145,19 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
     if let Program::Module(module) = program {
         parsed.module = module;
     }
-    let (leading, _) = comments.borrow_all();
+    let (leading, trailing) = comments.borrow_all();
+    let all = leading.values().chain(trailing.values()).flatten();
+    let notes = all.filter(|comment| comment.text.trim_start().starts_with("qdn-"));
+    let mut notes: Vec<_> = notes.map(|comment| (parsed.span(comment.span), comment.text.trim().to_owned())).collect();
+    notes.sort();
+    notes.dedup();
+    parsed.notes = notes;
     parsed.pure_calls = leading
         .iter()
         .filter(|(_, comments)| comments.iter().any(|comment| matches!(comment.text.trim(), "#__PURE__" | "@__PURE__")))
         .map(|(position, _)| position.0)
         .collect();
-    drop(leading);
+    drop((leading, trailing));
 
     let problems = scope::check(&parsed, text);
     if problems.is_empty() { Ok(parsed) } else { Err(problems) }

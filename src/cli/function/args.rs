@@ -1,6 +1,6 @@
 //! What may be typed behind `qdn function`.
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
@@ -19,6 +19,9 @@ pub(in crate::cli) enum FunctionCommand {
     Run(Run),
     /// Run the cases in `functions/<name>.cases/`
     Test(Test),
+    /// List the checker's rules, or show the page of one
+    #[command(visible_alias = "explain")]
+    Rules(Rules),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -29,6 +32,38 @@ pub(in crate::cli) struct Check {
     /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
     #[arg(long, value_name = "RUNTIME")]
     pub(super) runtime: Option<String>,
+    /// Mend what can be mended without a doubt, and check again
+    #[arg(long)]
+    pub(super) fix: bool,
+    /// Say what `--fix` would mend, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Say what is advice, too: the rules that are off where nobody asks for them
+    #[arg(long)]
+    pub(super) all: bool,
+    /// How to say it, on stdout but for people [default: human, or json with `--json`]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+}
+
+/// For whom complaints are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// For people, on stderr
+    Human,
+    /// As `--json`
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Rules {
+    /// A rule, by its identifier or its name
+    #[arg(value_name = "RULE")]
+    pub(super) rule: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

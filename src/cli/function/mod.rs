@@ -3,6 +3,8 @@
 mod args;
 mod build;
 mod check;
+mod mend;
+mod rules;
 mod run;
 mod test;
 mod workshop;
@@ -20,5 +22,6 @@ pub(super) fn function(global: &Global, command: &FunctionCommand, ui: &mut Ui) 
         FunctionCommand::Build(command) => build::build(global, command, ui),
         FunctionCommand::Run(command) => run::run(global, command, ui),
         FunctionCommand::Test(command) => test::test(global, command, ui),
+        FunctionCommand::Rules(command) => rules::rules(command, ui),
     }
 }

@@ -5,10 +5,10 @@ use super::super::build::{memory, root};
 use crate::build;
 use crate::config::{self, Config};
 use crate::disk;
-use crate::edge::{self, Bundle, Runtime};
+use crate::edge::{self, Bundle, Levels, Runtime};
 use crate::source::{self, Diagnostic, SourcePath, Sources};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Functions with everything that they may import.
 pub(super) struct Workshop {
@@ -16,12 +16,16 @@ pub(super) struct Workshop {
     pub(super) functions: Vec<Named>,
     pub(super) modules: BTreeMap<String, String>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// The folder that the sources' paths are below; where there is none, they are as they were typed.
+    pub(super) root: Option<PathBuf>,
 }
 
 pub(super) struct Named {
     pub(super) name: String,
     pub(super) path: SourcePath,
     pub(super) runtime: Runtime,
+    /// How severe the checker's rules are for it.
+    pub(super) levels: Levels,
 }
 
 impl Workshop {
@@ -58,8 +62,8 @@ impl Workshop {
         sources.insert(path.clone(), bytes);
         gather(&mut sources, &path);
         gather_cases(&mut sources, file, &path);
-        let functions = vec![Named { name, path, runtime: runtime.unwrap_or_default() }];
-        Ok(Self { sources, functions, modules: build::virtual_modules(&BTreeMap::new()), diagnostics: Vec::new() })
+        let functions = vec![Named { name, path, runtime: runtime.unwrap_or_default(), levels: Levels::default() }];
+        Ok(Self { sources, functions, modules: build::virtual_modules(&BTreeMap::new()), diagnostics: Vec::new(), root: None })
     }
 
     pub(super) fn of_project(global: &Global, wanted: Option<&str>, runtime: Option<Runtime>) -> Result<Self, String> {
@@ -69,13 +73,17 @@ impl Workshop {
         })?;
         let (sources, _) = disk::read(&root);
         let (config, mut diagnostics) = config::parse(&sources);
-        diagnostics.retain(|diagnostic| diagnostic.rule == "runtime");
+        diagnostics.retain(|diagnostic| matches!(diagnostic.rule, "runtime" | "rules"));
         let all = build::entries(&sources);
         let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
         let functions: Vec<Named> = all
             .into_iter()
             .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name))
-            .map(|(name, path)| Named { runtime: runtime_of(&name, runtime, &config, &mut diagnostics), name, path })
+            .map(|(name, path)| {
+                diagnostics.extend(build::name_problem(&name, &path));
+                let runtime = runtime_of(&name, runtime, &config, &mut diagnostics);
+                Named { runtime, levels: config.levels(&name), name, path }
+            })
             .collect();
         if functions.is_empty() {
             return Err(match wanted {
@@ -88,11 +96,23 @@ impl Workshop {
             });
         }
         let redirects = build::redirects(&sources, &memory(&root));
-        Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics })
+        Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics, root: Some(root) })
     }
 
     pub(super) fn check(&self, function: &Named) -> edge::Checked {
-        edge::check(&self.sources, &function.path, &edge::Options { runtime: function.runtime, virtual_modules: &self.modules })
+        let options = edge::Options { runtime: function.runtime, virtual_modules: &self.modules };
+        edge::check(&self.sources, &function.path, &options).under(&function.levels)
+    }
+
+    /// What leads from the working folder to the sources: nothing, or a path with a slash at its end.
+    pub(super) fn prefix(&self) -> String {
+        let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+        let root = self.root.as_ref().and_then(|root| root.canonicalize().ok());
+        let inner = here.zip(root).and_then(|(here, root)| root.strip_prefix(&here).ok().map(Path::to_path_buf));
+        match inner {
+            Some(inner) if !inner.as_os_str().is_empty() => format!("{}/", inner.to_string_lossy().replace('\\', "/")),
+            _ => String::new(),
+        }
     }
 
     pub(super) fn bundle(&self, function: &Named) -> Result<Bundle, Vec<Diagnostic>> {

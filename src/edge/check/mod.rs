@@ -8,21 +8,30 @@
 //! does not parse, and only what cannot be rewritten is a mistake. The text that comes out of the bundler is
 //! read once more in either case.
 
+mod advice;
+mod allow;
 mod builtins;
 mod findings;
 mod flow;
+mod forgets;
 mod guard;
+mod habits;
 mod handler;
 mod headers;
 mod model;
 mod path;
 mod patterns;
+mod redirects;
 mod response;
+mod rules;
+mod secrets;
 mod shape;
+mod state;
 mod store;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use super::bundle::{self, Bundle};
 use super::runtime::Runtime;
@@ -30,10 +39,12 @@ use super::syntax::refusals;
 use crate::script::ast::{Module, ModuleDecl, ModuleItem};
 use crate::script::{self, Parsed};
 use crate::source::{Diagnostic, SourcePath, Sources};
+use allow::Allows;
 use findings::Findings;
 use model::Model;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use rules::{Level, Levels, RULES, Rule};
 pub(super) use syntax::uploaded;
 
 /// For what a function is checked.
@@ -49,11 +60,26 @@ pub struct Options<'a> {
 #[derive(Clone, Debug)]
 pub struct Checked {
     form: Form,
+    /// What every rule says, those that are off included.
+    found: Vec<Diagnostic>,
+    /// What is said.
     diagnostics: Vec<Diagnostic>,
     bundle: Option<Bundle>,
 }
 
 impl Checked {
+    fn new(form: Form, mut found: Vec<Diagnostic>, bundle: Option<Bundle>) -> Self {
+        crate::source::sort(&mut found);
+        Self { form, found, diagnostics: Vec::new(), bundle }.under(&Levels::default())
+    }
+
+    /// The same with the rules as severe as is said.
+    #[must_use]
+    pub fn under(mut self, levels: &Levels) -> Self {
+        self.diagnostics = self.found.iter().cloned().filter_map(|problem| levels.judge(problem)).collect();
+        self
+    }
+
     /// Everything wrong with it, in the order of its files.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -113,14 +139,15 @@ impl Form {
 pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Checked {
     let text = match sources.utf8(entry) {
         Ok(text) => text,
-        Err(problem) => return Checked { form: Form::Script, diagnostics: vec![problem], bundle: None },
+        Err(problem) => return Checked::new(Form::Script, vec![problem], None),
     };
     let parsed = match script::parse(entry, text) {
         Ok(parsed) => parsed,
-        Err(problems) => return Checked { form: Form::Script, diagnostics: syntax::unparsed(problems, text), bundle: None },
+        Err(problems) => return Checked::new(Form::Script, syntax::unparsed(problems, text), None),
     };
     let form = Form::of(entry, parsed.module(), options);
     let mut diagnostics = Vec::new();
+    let mut allows = Allows::default();
     let read = script::graph(
         sources,
         std::slice::from_ref(entry),
@@ -135,19 +162,19 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
                     Some(text) => Some(text.as_str()),
                     None => sources.text(path.as_str()),
                 };
-                diagnostics.extend(module_problems(
-                    module,
-                    written.unwrap_or_default(),
-                    form,
-                    module.path() == entry,
-                    options,
-                    &all,
-                ));
+                let written = written.unwrap_or_default();
+                allows.read(module, written);
+                diagnostics.extend(module_problems(module, written, form, module.path() == entry, options, &all));
             }
             if form == Form::Script {
                 diagnostics.extend(bundle::as_it_stands(text, entry));
             }
-            bundle::assemble(&graph, sources, entry, form, options, &mut diagnostics)
+            advice::check(sources, entry, options.runtime, &mut diagnostics);
+            // Before the bundle is read, so that what is allowed in one place hides nothing in another; and after.
+            let mut left = allows.filter(diagnostics, sources);
+            let bundle = bundle::assemble(&graph, sources, entry, form, options, &mut left);
+            diagnostics = allows.filter(left, sources);
+            bundle
         }
         Err(problems) => {
             diagnostics.extend(module_problems(&parsed, text, form, true, options, &[parsed.module()]));
@@ -159,11 +186,14 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
                 .filter(|problem| form == Form::Module || problem.rule != "unresolved-import")
                 .filter(|problem| start(problem).is_none_or(|place| !places.contains(&place)));
             diagnostics.extend(problems.filter_map(|problem| syntax::unresolved(problem, options.runtime)));
+            allows.read(&parsed, text);
+            diagnostics = allows.filter(diagnostics, sources);
             None
         }
     };
-    crate::source::sort(&mut diagnostics);
-    Checked { form, diagnostics, bundle }
+    // Where the function was not looked at to its end, nobody knows what is of no use.
+    diagnostics.extend(allows.complaints(bundle.is_some()));
+    Checked::new(form, diagnostics, bundle)
 }
 
 /// The modules that need not be files. A script may name what the edge lacks: that is said by the rules of syntax.
@@ -187,7 +217,7 @@ fn module_problems(
     let mut problems: Vec<Diagnostic> = refused
         .iter()
         .filter(|refusal| form == Form::Script || !syntax::rewritten(refusal))
-        .map(|refusal| syntax::diagnostic(refusal, parsed.path()))
+        .map(|refusal| syntax::mended(syntax::diagnostic(refusal, parsed.path()), text))
         .collect();
     // Nobody wrote a generated module, so nobody could do anything about it.
     if options.virtual_modules.contains_key(parsed.path().as_str()) {
@@ -204,7 +234,13 @@ fn module_problems(
     path::check(&mut findings, all);
     guard::check(&mut findings);
     store::check(&mut findings);
+    forgets::check(&mut findings);
     patterns::check(&mut findings);
+    redirects::check(&mut findings, all);
+    texts::check(&mut findings);
+    secrets::check(&mut findings);
+    state::check(&mut findings);
+    habits::check(&mut findings);
     problems.append(&mut findings.list);
     problems
 }

@@ -98,6 +98,11 @@ pub(super) fn refusals(parsed: &Parsed, text: &str, runtime: Runtime) -> (Vec<Re
     (grammar.found, grammar.facts)
 }
 
+/// Whether the edge cannot compile a regular expression.
+pub(super) fn pattern_problems(pattern: &str, flags: &str, runtime: Runtime) -> bool {
+    regexp::problems(pattern, flags, runtime).iter().any(|problem| problem.severity == Severity::Error)
+}
+
 struct Grammar<'a> {
     parsed: &'a Parsed,
     text: &'a str,

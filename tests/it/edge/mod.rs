@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the samples are files")]
 
 mod cases;
+mod levels;
 mod limits;
 mod rules;
 mod world;

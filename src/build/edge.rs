@@ -7,7 +7,7 @@ use crate::site::{Resolve, Target};
 use crate::source::{CONFIG_FILE, Diagnostic, SourcePath, Sources, Span, near};
 use base64::Engine as _;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The folder of functions.
 pub const FUNCTIONS: &str = "functions";
@@ -67,6 +67,31 @@ pub fn entries(sources: &Sources) -> Vec<(String, SourcePath)> {
             Some((file.rsplit_once('.')?.0.to_owned(), path.clone()))
         })
         .collect()
+}
+
+/// The files of packages that the functions import and that have not been read: whoever read the project reads those too.
+/// Nobody reads a whole `node_modules`.
+pub fn missing(sources: &Sources) -> BTreeSet<SourcePath> {
+    let scripts = sources.under(FUNCTIONS).filter(|(path, _)| matches!(path.extension(), "js" | "ts" | "mjs" | "mts"));
+    if !scripts.filter_map(|(path, _)| sources.text(path.as_str())).any(may_import_package) {
+        return BTreeSet::new();
+    }
+    let modules = virtual_modules(&BTreeMap::new());
+    let options = edge::Options { runtime: Runtime::V2, virtual_modules: &modules };
+    let wanted = entries(sources).into_iter().flat_map(|(_, path)| edge::missing(sources, &path, &options));
+    wanted.filter(|path| path.as_str().split('/').any(|part| part == "node_modules")).collect()
+}
+
+/// Whether a text seems to import what is neither a file nor of the edge. That it does not is certain.
+fn may_import_package(text: &str) -> bool {
+    text.match_indices(['\'', '"']).any(|(at, _)| {
+        let before = text[..at].trim_end();
+        let name = text[at + 1..].split(['\'', '"']).next().unwrap_or_default();
+        (before.ends_with("from") || before.ends_with("import"))
+            && !name.starts_with(['.', '/'])
+            && !name.starts_with("qdn:")
+            && !Runtime::V2.importable().contains(&name)
+    })
 }
 
 /// The runtime of a function, from its configuration.

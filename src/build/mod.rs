@@ -11,7 +11,7 @@ mod edge;
 mod proofs;
 
 pub use addresses::addresses;
-pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, runtime, virtual_modules};
+pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, missing, runtime, virtual_modules};
 pub use proofs::{Proofs, Tester, agree, proofs, tester};
 
 use crate::config::{self, Config};

@@ -7,6 +7,7 @@ use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{DUMMY_SP, Mark, SyntaxContext};
 use swc_core::ecma::ast::{
     ArrayLit, CallExpr, Callee, Class, Expr, ExprOrSpread, ForOfStmt, IdentName, Invalid, MemberExpr, MemberProp, Number, Program,
+    Stmt,
 };
 use swc_core::ecma::preset_env::{Config, EnvConfig, Feature, FeatureOrModule, transform_from_env};
 use swc_core::ecma::transforms::base::assumptions::Assumptions;
@@ -43,9 +44,9 @@ const BOTH: [Feature; 15] = [
 ];
 
 /// What would mean something else when it is rewritten.
-pub(super) fn check(parsed: &Parsed) -> Vec<Diagnostic> {
+pub(super) fn check(parsed: &Parsed, statement: &Stmt) -> Vec<Diagnostic> {
     let mut unfaithful = Unfaithful { parsed, problems: Vec::new() };
-    parsed.module().visit_with(&mut unfaithful);
+    statement.visit_with(&mut unfaithful);
     unfaithful.problems
 }
 

@@ -4,7 +4,9 @@ mod args;
 mod build;
 mod check;
 mod run;
+mod size;
 mod test;
+mod trace;
 mod workshop;
 
 pub(super) use args::{FunctionArgs, FunctionCommand};
@@ -20,5 +22,7 @@ pub(super) fn function(global: &Global, command: &FunctionCommand, ui: &mut Ui) 
         FunctionCommand::Build(command) => build::build(global, command, ui),
         FunctionCommand::Run(command) => run::run(global, command, ui),
         FunctionCommand::Test(command) => test::test(global, command, ui),
+        FunctionCommand::Size(command) => size::size(global, command, ui),
+        FunctionCommand::Trace(command) => trace::trace(global, command, ui),
     }
 }

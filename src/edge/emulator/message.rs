@@ -1,5 +1,21 @@
 //! Errors in the words of the edge: what a developer finds in CloudFront's logs and searches for.
 
+use crate::edge::outcome::Frame;
+
+/// The calls that QuickJS's `stack` tells of, those in the script: `    at f (function.js:1:234)`.
+/// `head` columns of the first line are not the script's.
+pub(super) fn frames(stack: &str, head: usize) -> Vec<Frame> {
+    let frame = |line: &str| {
+        let (function, place) = line.trim().strip_prefix("at ")?.split_once("function.js:").map(|(before, place)| (before, place))?;
+        let (line, column) = place.trim_end_matches(')').split_once(':')?;
+        let (line, column): (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
+        let function = function.trim_end_matches('(').trim();
+        let column = if line == 1 { column.checked_sub(head).filter(|column| *column > 0)? } else { column };
+        Some(Frame { function: if function == "<anonymous>" { "" } else { function }.to_owned(), line, column: Some(column) })
+    };
+    stack.lines().filter_map(frame).collect()
+}
+
 /// What a run is told that wanted too much memory.
 pub(super) const NO_MEMORY: &str = "MemoryError: the function used more than 2 MB of memory";
 

@@ -55,7 +55,7 @@ pub(super) fn assemble(
             // `global.handler = …` is a handler to CloudFront, and not a name that could be followed.
             if form == Form::Script && !known && others.is_empty() && diagnostics.iter().all(|problem| !problem.is_error()) {
                 let code = sources.text(entry.as_str()).unwrap_or_default().to_owned();
-                let script = Script { code, map: String::new(), sizes: BTreeMap::new(), parts: Vec::new() };
+                let script = Script { code, map: String::new(), sizes: BTreeMap::new(), parts: Vec::new(), warnings: Vec::new() };
                 return Some(finished(script, sources, entry, BTreeSet::new(), options, diagnostics));
             }
             let missing: Vec<_> =
@@ -82,6 +82,7 @@ fn finished(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Bundle {
     let name = name(entry);
+    diagnostics.extend(script.warnings.iter().cloned());
     reread(&script, &name, entry, sources, options, diagnostics);
     diagnostics.extend(size(&script, entry, &imports, options));
     Bundle {

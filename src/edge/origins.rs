@@ -121,7 +121,11 @@ mod tests {
         let page = "// Ü\nexport const page = () => /* ü */ '/index.html';\n";
         let sources: Sources = [("main.js", main.as_bytes().to_vec()), ("page.js", page.as_bytes().to_vec())].into_iter().collect();
         let none = BTreeMap::new();
-        let graph = script::graph(&sources, &["main.js".into()], &script::Options { virtual_modules: &none, externals: &[], packages: false });
+        let graph = script::graph(
+            &sources,
+            &["main.js".into()],
+            &script::Options { virtual_modules: &none, externals: &[], packages: false },
+        );
         let graph = graph.map_err(|_| ()).expect("it is read");
         let options = FunctionOptions { runtime: script::Runtime::Njs2, lower: true, minify: true };
         let script = script::function(&graph, &options).expect("it is built");

@@ -40,7 +40,10 @@ impl<'a> Tracer<'a> {
     pub fn origins(&self, line: usize, column: Option<usize>) -> Vec<Origin> {
         let Some(line) = line.checked_sub(1) else { return Vec::new() };
         if self.origins.is_empty() {
-            return self.origin(self.script.as_str(), line, column.map_or(0, |column| column.saturating_sub(1))).into_iter().collect();
+            return self
+                .origin(self.script.as_str(), line, column.map_or(0, |column| column.saturating_sub(1)))
+                .into_iter()
+                .collect();
         }
         let found = match column {
             Some(column) => self.origins.of_place(line, column.saturating_sub(1)).into_iter().collect(),
@@ -52,7 +55,8 @@ impl<'a> Tracer<'a> {
     fn origin(&self, path: &str, line: usize, column: usize) -> Option<Origin> {
         let text = self.text(path)?;
         let at = byte_at(text, line, column)?;
-        let word = text[at..].find(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '$')).unwrap_or(text.len() - at);
+        let word =
+            text[at..].find(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '$')).unwrap_or(text.len() - at);
         Some(Origin { path: SourcePath::new(path), span: Span::new(at, at + word) })
     }
 
@@ -80,7 +84,8 @@ pub fn places(log: &str) -> Vec<(usize, Option<usize>)> {
     while let Some((before, after)) = rest.split_once(':') {
         rest = after;
         // A name of a script, what an engine calls a script without one, or nothing at all.
-        let is_script = before.ends_with(['(', '>']) || before.ends_with("js") || before.ends_with(" in ") || before.ends_with("at ");
+        let is_script =
+            before.ends_with(['(', '>']) || before.ends_with("js") || before.ends_with(" in ") || before.ends_with("at ");
         let Some((line, more)) = number(after).filter(|_| is_script) else { continue };
         let column = more.strip_prefix(':').and_then(number);
         rest = column.map_or(more, |(_, more)| more);
@@ -112,7 +117,10 @@ mod tests {
             ("    at handler (:3)", vec![(3, None)]),
             ("    at f (function.js:1:234)", vec![(1, Some(234))]),
             ("    at f (<anonymous>:1:5)", vec![(1, Some(5))]),
-            ("The CloudFront function … could not run. Error: \"SyntaxError: Token \\\"of\\\" not supported in this version in 22\"", vec![(22, None)]),
+            (
+                "The CloudFront function … could not run. Error: \"SyntaxError: Token \\\"of\\\" not supported in this version in 22\"",
+                vec![(22, None)],
+            ),
             ("SyntaxError: Unexpected token \"}\" in function.js:7", vec![(7, None)]),
             ("2026-11-26T12:30:45Z START DistributionID: E1 10.0.0.1:443", vec![]),
             ("    at native (native)", vec![]),

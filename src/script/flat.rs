@@ -40,6 +40,8 @@ pub struct Script {
     pub sizes: BTreeMap<SourcePath, usize>,
     /// What takes how many bytes, the largest first, where the script was minified; together they are the whole.
     pub parts: Vec<Part>,
+    /// What may mean something else now that it is rewritten, and most likely does not.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Makes one script of the graph's first entry and all it needs.
@@ -75,7 +77,7 @@ pub fn function(graph: &Graph, options: &FunctionOptions) -> Result<Script, Vec<
         }
     }
     let handler = match handler {
-        Ok(handler) if problems.is_empty() => handler,
+        Ok(handler) if !problems.iter().any(Diagnostic::is_error) => handler,
         other => {
             problems.extend(other.err().into_iter().flatten());
             crate::source::sort(&mut problems);
@@ -98,7 +100,7 @@ pub fn function(graph: &Graph, options: &FunctionOptions) -> Result<Script, Vec<
     let sizes = map::sizes(graph, &printed);
     let parts = size::parts(graph, &printed);
     let Printed { code, .. } = printed;
-    Ok(Script { code, map, sizes, parts })
+    Ok(Script { code, map, sizes, parts, warnings: problems })
 }
 
 /// What the entry calls `handler`.

@@ -1,8 +1,8 @@
 //! Entries, what they import, and what every imported name means.
 
 use super::link::References;
-use super::parse::{Parsed, parse_at};
 use super::package;
+use super::parse::{Parsed, parse_at};
 use super::resolve::{Files, Meaning, resolve};
 use super::scope::bindings;
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near};

@@ -17,9 +17,15 @@ use super::scope::bindings;
 
 /// Takes every `await` out of arguments, where it can be. The program's scopes must have been found.
 pub(super) fn hoist(program: &mut Program) {
+    let assigned = assigned(program);
+    program.visit_mut_with(&mut Hoister { assigned });
+}
+
+/// The names that are assigned to, besides where they are declared.
+pub(super) fn assigned(program: &Program) -> BTreeSet<Id> {
     let mut assigned = Assigned(BTreeSet::new());
     program.visit_with(&mut assigned);
-    program.visit_mut_with(&mut Hoister { assigned: assigned.0 });
+    assigned.0
 }
 
 /// Names whose value may change while something is waited for.

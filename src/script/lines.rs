@@ -106,7 +106,10 @@ mod tests {
             ("a();(b)();[c]();`d`;+e;/f/.g();", "a();(b)();[c]();`d`;+e;/f/.g();"),
             ("if(a);b();for(;;);c();while(d);e()", "if(a);b();for(;;);c();while(d);e()"),
             ("if(a)b();else c();d();do e();while(f);g()", "if(a)b();else c()\nd()\ndo e();while(f)\ng()"),
-            ("function f(){var a=1;return;a}f();x:for(;;){break x;continue}", "function f(){var a=1\nreturn\na}f()\nx:for(;;){break x\ncontinue}"),
+            (
+                "function f(){var a=1;return;a}f();x:for(;;){break x;continue}",
+                "function f(){var a=1\nreturn\na}f()\nx:for(;;){break x\ncontinue}",
+            ),
             ("import a from\"a\";b;;c", "import a from\"a\"\nb;;c"),
             ("switch(a){case 1:b();c();break;default:d()}", "switch(a){case 1:b()\nc()\nbreak;default:d()}"),
         ] {
@@ -120,11 +123,8 @@ mod tests {
     fn places_move_with_their_lines() {
         let code = "let a='😀\u{fc}';let b=`\n`;c()";
         let at = |line, col| LineCol { line, col };
-        let mut printed = Printed {
-            code: code.to_owned(),
-            mappings: vec![(1, at(0, 0)), (2, at(0, 12)), (3, at(1, 2))],
-            ..Printed::default()
-        };
+        let mut printed =
+            Printed { code: code.to_owned(), mappings: vec![(1, at(0, 0)), (2, at(0, 12)), (3, at(1, 2))], ..Printed::default() };
         break_lines(&mut printed);
         assert_eq!(printed.code, "let a='😀\u{fc}'\nlet b=`\n`\nc()");
         let moved: Vec<(u32, u32)> = printed.mappings.iter().map(|(_, place)| (place.line, place.col)).collect();

@@ -8,6 +8,7 @@
 //! syntax tree as [`ast`] and [`visit`].
 
 mod browser;
+mod exact;
 mod flat;
 mod graph;
 mod hoist;
@@ -31,8 +32,8 @@ pub use browser::{Chunk, ChunkImport, ChunkOptions, chunks, placeholder};
 pub use flat::{FunctionOptions, Script, function};
 pub use graph::{Graph, Options, graph, is_package, missing};
 pub use last::{Inputs, Last};
-pub use package::is_of_package;
 pub use lower::Runtime;
+pub use package::is_of_package;
 pub use parse::{Parsed, parse};
 pub use size::{Cause, Part};
 pub use swc_core::common::{Span as Position, Spanned};

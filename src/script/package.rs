@@ -120,13 +120,7 @@ fn description(files: &Files<'_>, folder: &str) -> Result<Map<String, Value>, Bo
     }
 }
 
-fn by_exports(
-    files: &Files<'_>,
-    exports: &Value,
-    folder: &str,
-    name: &str,
-    wanted: &str,
-) -> Result<String, Box<Diagnostic>> {
+fn by_exports(files: &Files<'_>, exports: &Value, folder: &str, name: &str, wanted: &str) -> Result<String, Box<Diagnostic>> {
     let subpaths = exports.as_object().filter(|entries| entries.keys().any(|key| key.starts_with('.')));
     let found = match subpaths {
         Some(entries) => lookup(entries, wanted),
@@ -147,10 +141,15 @@ fn by_exports(
             if entry.is_some_and(|entry| entry.to_string().contains("\"require\"")) {
                 return Err(common_js(name));
             }
-            let known: Vec<String> = subpaths.into_iter().flat_map(Map::keys).filter(|key| !key.contains('*')).take(8).map(|key| {
-                format!("`{name}{}`", key.trim_start_matches('.'))
-            }).collect();
-            let hint = if known.is_empty() { "it exports itself alone".to_owned() } else { format!("it exports {}", known.join(", ")) };
+            let known: Vec<String> = subpaths
+                .into_iter()
+                .flat_map(Map::keys)
+                .filter(|key| !key.contains('*'))
+                .take(8)
+                .map(|key| format!("`{name}{}`", key.trim_start_matches('.')))
+                .collect();
+            let hint =
+                if known.is_empty() { "it exports itself alone".to_owned() } else { format!("it exports {}", known.join(", ")) };
             Err(refuse(format!("the package `{name}` does not export `{name}{}`", wanted.trim_start_matches('.')), &hint))
         }
     }

@@ -85,7 +85,8 @@ pub(super) fn parts(graph: &Graph, printed: &Printed) -> Vec<Part> {
             *found.entry(cause.clone()).or_default() += bytes;
         }
     }
-    let mut parts: Vec<Part> = found.into_iter().filter(|(_, bytes)| *bytes > 0).map(|(cause, bytes)| Part { cause, bytes }).collect();
+    let mut parts: Vec<Part> =
+        found.into_iter().filter(|(_, bytes)| *bytes > 0).map(|(cause, bytes)| Part { cause, bytes }).collect();
     parts.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.cause.cmp(&b.cause)));
     parts
 }

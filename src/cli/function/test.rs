@@ -68,6 +68,7 @@ fn reports(workshop: &Workshop) -> (Vec<Report>, Vec<Diagnostic>) {
         let mut verdicts = Vec::new();
         let mut thrown = BTreeMap::new();
         let tracer = workshop.tracer(&bundle.source_map, function);
+        let mut runner = cases::Runner::new(&bundle.code, function.runtime);
         for path in cases::of(&workshop.sources, &function.path) {
             let text = match workshop.sources.utf8(&path) {
                 Ok(text) => text,
@@ -79,7 +80,7 @@ fn reports(workshop: &Workshop) -> (Vec<Report>, Vec<Diagnostic>) {
             let (case, found) = cases::parse(&path, text);
             diagnostics.extend(found);
             if let Some(case) = case {
-                let verdict = cases::run(&case, &bundle.code, function.runtime);
+                let verdict = runner.run(&case);
                 if let Some(error) = verdict.outcome.error.as_ref().filter(|_| !verdict.outcome.trace.is_empty()) {
                     thrown.insert(case.name.clone(), tracer.explain(error, &verdict.outcome.trace));
                 }

@@ -1,7 +1,7 @@
 //! What `qdn function` works on: a project's functions, or any file anywhere, with all that they may import.
 
 use super::super::args::Global;
-use super::super::build::{memory, root};
+use super::super::build::root;
 use crate::build;
 use crate::config::{self, Config};
 use crate::disk;
@@ -90,7 +90,10 @@ impl Workshop {
                 None => format!("there is no function in `{}`", root.join(build::FUNCTIONS).display()),
             });
         }
-        let redirects = build::redirects(&sources, &memory(&root));
+        // Only what imports the site's aliases needs the pages to be read.
+        let wanted = sources.under(build::FUNCTIONS).filter_map(|(path, _)| sources.text(path.as_str()));
+        let wanted = wanted.into_iter().any(|text| text.contains(build::REDIRECTS));
+        let redirects = if wanted { build::redirects(&sources) } else { BTreeMap::new() };
         Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics })
     }
 

@@ -137,11 +137,7 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
     };
     let form = Form::of(sources, entry, parsed.module(), options);
     let mut diagnostics = Vec::new();
-    let read = script::graph(
-        sources,
-        std::slice::from_ref(entry),
-        &script_options(options, form),
-    );
+    let read = script::graph(sources, std::slice::from_ref(entry), &script_options(options, form));
     let bundle = match read {
         Ok(graph) => {
             let all: Vec<&Module> = graph.modules().map(Parsed::module).collect();
@@ -189,11 +185,7 @@ pub fn missing(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> 
 }
 
 fn script_options<'a>(options: &Options<'a>, form: Form) -> script::Options<'a> {
-    script::Options {
-        virtual_modules: options.virtual_modules,
-        externals: externals(options.runtime, form),
-        packages: true,
-    }
+    script::Options { virtual_modules: options.virtual_modules, externals: externals(options.runtime, form), packages: true }
 }
 
 /// The modules that need not be files. A script may name what the edge lacks: that is said by the rules of syntax.

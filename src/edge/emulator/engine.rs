@@ -38,6 +38,8 @@ pub(super) struct Engine {
     rejections: Rejections,
     budget: Rc<Budget>,
     traces: Rc<Traces>,
+    /// What the engine was given to run.
+    code: String,
     /// How many columns of its first line the script does not have where it was written.
     head: usize,
     /// The turns of a loop in one tick.
@@ -101,9 +103,9 @@ impl Engine {
                 }
             })
         });
-        let head = script.head();
+        let (code, head) = (script.code().to_owned(), script.head());
         let (world, script, imports, turn) = made?;
-        let mut made = Self { world, script, imports, turn, rejections, budget, traces, head, tick: 0, context };
+        let mut made = Self { world, script, imports, turn, rejections, budget, traces, code, head, tick: 0, context };
         made.tick = made.context.with(|ctx| {
             made.left_of_tick(&ctx);
             made.left_of_tick(&ctx)
@@ -211,8 +213,6 @@ impl Engine {
             return RunError::execution(NO_MEMORY);
         }
         let exception = value.as_object().and_then(|object| Exception::from_object(object.clone()));
-        let stack = exception.as_ref().and_then(Exception::stack).unwrap_or_default();
-        self.traces.stack.replace(message::frames(&stack, self.head));
         if exception.is_some_and(|exception| exception.message().as_deref() == Some("out of memory")) {
             return RunError::execution(NO_MEMORY);
         }
@@ -220,6 +220,7 @@ impl Engine {
         match describe.and_then(|describe| describe.call::<_, Vec<String>>((value,))) {
             Ok(parts) => {
                 let part = |at: usize| parts.get(at).map_or("", String::as_str);
+                self.traces.stack.replace(message::frames(part(2), &self.code, self.head, part(1)));
                 RunError::execution(message::translate(part(0), part(1)))
             }
             Err(_) => {

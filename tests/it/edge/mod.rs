@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "the samples are files")]
 
 mod cases;
+mod compiler;
 mod limits;
+mod lowering;
 mod rules;
 mod world;
 

@@ -93,6 +93,8 @@ pub struct Outcome {
     pub origin: Vec<Value>,
     /// Where an error was thrown, innermost first: places of the script as it ran.
     pub trace: Vec<Frame>,
+    /// The error with its place in the sources, drawn: from whoever has the sources.
+    pub shown: Option<String>,
 }
 
 impl Outcome {

@@ -9,7 +9,7 @@ use swc_core::ecma::ast::{
     ArrowExpr, ArrowFunctionBody, AssignExpr, AssignOp, AssignTarget, AwaitExpr, BinaryOp, BlockStmt, CallExpr, Callee, Decl,
     EmptyStmt, Expr, ExprStmt, Function, FunctionBody, Id, Ident, IfStmt, Lit, MemberExpr, MemberProp, NewExpr, Null, Pat, Program,
     Prop, PropOrSpread, ReturnStmt, SimpleAssignTarget, Stmt, TaggedTpl, UnaryExpr, UnaryOp, UpdateExpr, VarDecl, VarDeclKind,
-    VarDeclarator,
+    VarDeclOrExpr, VarDeclarator,
 };
 use swc_core::ecma::visit::{Visit, VisitMut, VisitMutWith, VisitWith};
 
@@ -178,6 +178,15 @@ impl Hoister {
             Stmt::Switch(inner) if refused(&inner.discriminant) => self.flatten(&mut inner.discriminant, before),
             Stmt::ForIn(inner) if refused(&inner.right) => self.flatten(&mut inner.right, before),
             Stmt::ForOf(inner) if refused(&inner.right) => self.flatten(&mut inner.right, before),
+            // What a loop begins with is evaluated once, and the first of it before the rest.
+            Stmt::For(inner) => {
+                if let Some(VarDeclOrExpr::VarDecl(variables)) = &mut inner.init
+                    && let Some(value) = variables.decls.first_mut().and_then(|first| first.init.as_mut())
+                    && refused(value)
+                {
+                    self.flatten(value, before);
+                }
+            }
             Stmt::Decl(Decl::Var(variables)) if variables.decls.iter().any(|one| refused(&one.init)) => {
                 for mut declarator in std::mem::take(&mut variables.decls) {
                     if let Some(value) = declarator.init.as_mut().filter(|value| refused(*value)) {

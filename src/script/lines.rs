@@ -104,7 +104,7 @@ mod tests {
         for (before, after) in [
             ("a();b();", "a()\nb();"),
             ("a();(b)();[c]();`d`;+e;/f/.g();", "a();(b)();[c]();`d`;+e;/f/.g();"),
-            ("if(a);b();for(;;);c();while(d);e()", "if(a);b();for(;;);c();while(d);e()"),
+            ("if(a);b();for(;;);c();while(d);e()", "if(a);b()\nfor(;;);c()\nwhile(d);e()"),
             ("if(a)b();else c();d();do e();while(f);g()", "if(a)b();else c()\nd()\ndo e();while(f)\ng()"),
             (
                 "function f(){var a=1;return;a}f();x:for(;;){break x;continue}",

@@ -161,7 +161,8 @@ fn a_log_leads_back_to_the_sources() {
     // With the map of then, whatever has become of the sources.
     project.write("functions/lib/deep.js", "\n\n\nexport function deep(request) {\n  return request.x;\n}\n");
     let traced = project.qdn(&["function", "trace", "f", "log.txt", "--map", "f.map", "--json"]).ended(0).json();
-    assert_eq!(traced["lines"][2]["sources"][0]["line"], 4, "{traced}");
+    let sources = traced["lines"][2]["sources"].as_array().expect("sources");
+    assert!(sources.iter().any(|at| at["file"] == "functions/lib/deep.js" && at["line"] == 4), "{traced}");
     project.write("log.txt", "nothing at all\n");
     project.qdn(&["function", "trace", "f", "log.txt"]).ended(1);
     project.qdn(&["function", "trace", "f", "log.txt", "--map", "log.txt"]).ended(2);
@@ -217,7 +218,7 @@ fn each_mistake_is_said_once() {
             "async function handler(event) { const a = await import('./a.js'); return a ? event.request : event.request; }\n",
             vec!["CFF005 f.js:1:49"],
         ),
-        ("export function handler(event) { return event.request; }\nfor await (const x of []) x();\n", vec!["CFF015 f.js:2:5"]),
+        ("export function handler(event) { return event.request; }\nfor await (const x of []) x();\n", vec!["CFF015 f.js:2:1"]),
     ] {
         let project = Project::empty().file("f.js", text);
         assert_eq!(project.qdn(&["function", "check", "f.js", "--json"]).ended(1).places(), expected, "{text}");

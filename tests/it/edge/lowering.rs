@@ -144,6 +144,7 @@ const SAME: &[(&str, &str)] = &[
     ("await template", "const l = async (x) => x; log.push(`a${await l(1)}`);"),
     ("await spread", "const l = async (x) => x; log.push([...(await l([1, 2]))]);"),
     ("await default", "const l = async (x) => x; const { a = await l(3) } = {}; log.push(a);"),
+    ("await in for-of head", "const l = async (x) => x; const g = (x) => x; for (const x of g(await l([1, 2]))) log.push(x);"),
     ("await for-of head", "const l = async (x) => x; for (const x of await l([1, 2])) log.push(x);"),
     ("switch lexical", "switch (1) { case 1: { let a = 2; log.push(a); } default: log.push('d'); }"),
     ("let loop closure", "const fs = []; for (let i = 0; i < 2; i++) fs.push(() => i); log.push(fs.map((f) => f()));"),
@@ -345,19 +346,20 @@ fn an_iterator_is_warned_of() {
     }
 }
 
-/// What rewriting costs: the helpers that it brings are few, and small.
+/// What rewriting costs, in bytes beside a function that has nothing to rewrite: no helpers where there need not be any.
 #[test]
 fn rewriting_is_cheap() {
+    let nothing = bundled("nothing", "log.push(event);").len();
     for (body, most) in [
-        ("for (const x of event.list) log.push(x);", 150),
-        ("log.push({ ...event.request });", 130),
-        ("log.push([...event.list]);", 140),
-        ("const f = (...a) => a; log.push(f(...event.list));", 230),
-        ("class A { m() { return 1; } } log.push(new A().m());", 220),
-        ("log.push(event?.request?.headers?.host);", 190),
+        ("for (const x of event.list) log.push(x);", 80),
+        ("log.push({ ...event.request });", 40),
+        ("log.push([...event.list]);", 50),
+        ("const f = (...a) => a; log.push(f(...event.list));", 180),
+        ("class A { m() { return 1; } } log.push(new A().m());", 120),
+        ("log.push(event?.request?.headers?.host);", 130),
     ] {
         let code = bundled(body, body);
-        assert!(code.len() <= most, "{} bytes, not {most}: {code}", code.len());
+        assert!(code.len() <= nothing + most, "{} bytes, not {most}: {code}", code.len() - nothing);
         assert!(!code.contains("/*"), "{code}");
     }
 }

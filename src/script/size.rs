@@ -32,7 +32,7 @@ pub enum Cause {
     Helper(String),
     /// The import of one of the runtime's modules.
     Import(String),
-    /// What joins modules: the objects of `import * as`, and the name `handler`.
+    /// What nobody wrote: the objects of `import * as`, the name `handler`, a variable that a helper counts with.
     Joint,
 }
 

@@ -85,7 +85,7 @@ fn table(function: &Named, bundle: &Bundle) -> String {
                 Cause::Declaration { line, name, .. } => format!("{name}  (line {line})"),
                 Cause::Helper(name) => format!("{name}: {}", construct(name)),
                 Cause::Import(name) => format!("import '{name}'"),
-                Cause::Joint => "objects of `import * as`, and the name `handler`".to_owned(),
+                Cause::Joint => "objects of `import * as`, the name `handler`, what helpers count with".to_owned(),
             };
             lines.push(format!("{:>15}  {what}", part.bytes));
         }
@@ -103,7 +103,7 @@ fn construct(helper: &str) -> &'static str {
         "_object_without_properties_loose" | "_object_without_properties" => "the rest of an object, `{ a, ...rest }`",
         "_object_destructuring_empty" => "an empty pattern, `{} = a`",
         "_inherits_loose" | "_inherits" | "_set_prototype_of" => "`extends`",
-        "_create_class" | "_define_properties" => "getters and setters of classes",
+        "_create_class" | "_define_properties" | "_defineProperties" => "getters and setters of classes",
         "_class_private_field_loose_base" | "_class_private_field_loose_key" => "private fields, `#a`",
         "_to_property_key" | "_to_primitive" | "_define_property" => "computed names in classes",
         "_super_prop_base" | "_get" | "_set" | "_get_prototype_of" => "`super.a`",

@@ -1,7 +1,7 @@
 //! Each construct that is rewritten for the edge: run as it was written by Node.js, and as it was rewritten by njs and by the
 //! emulator. What cannot be rewritten exactly is refused, or is in the list of known differences in `docs/functions.md`.
 
-use qdn::edge::{self, Checked, KeyValues, Runtime};
+use qdn::edge::{self, Checked, Event, KeyValues, Runtime};
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -288,7 +288,8 @@ fn by_njs(code: &str) -> String {
 }
 
 fn by_emulator(code: &str) -> String {
-    let outcome = edge::run(code, Runtime::V2, KeyValues::default(), &super::get("/x"));
+    let outcome =
+        edge::run(code, Runtime::V2, KeyValues::default(), &Event::viewer_request("GET", "/x", None, &[], "198.51.100.1"));
     match (&outcome.error, outcome.response()) {
         (Some(error), _) => error.to_string(),
         (None, response) => response.and_then(|response| response["body"].as_str()).unwrap_or("no response").to_owned(),

@@ -1,13 +1,14 @@
 //! The project's functions: which there are, which decides the site's URLs, and what it decides.
 
 use crate::config::Config;
-use crate::edge::{self, Bundle, Emulator, Event, Inputs, KeyValues, Last, Levels, Outcome, RunError, Runtime};
+use crate::edge::{self, Bundle, Emulator, Event, Inputs, KeyValues, Last, Levels, Outcome, RunError, Runtime, Tracer};
 use crate::release::{DEFAULT_DISTRIBUTION, Function};
 use crate::site::{Resolve, Target};
 use crate::source::{CONFIG_FILE, Diagnostic, SourcePath, Sources, Span, near};
 use base64::Engine as _;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The folder of functions.
 pub const FUNCTIONS: &str = "functions";
@@ -20,31 +21,54 @@ pub const REDIRECTS: &str = "qdn:redirects";
 pub struct Edge {
     function: Function,
     runtime: Runtime,
+    written: Option<Arc<Written>>,
+}
+
+/// What a function was made of, to show where it throws.
+struct Written {
+    map: String,
+    entry: SourcePath,
+    sources: Sources,
+    modules: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Written({})", self.entry)
+    }
 }
 
 /// A function that is loaded, or the reason why it cannot be.
-pub struct Runner(Result<Emulator, RunError>);
+pub struct Runner(Result<Emulator, RunError>, Option<Arc<Written>>);
 
 impl Edge {
     /// Bundled code, wherever it comes from.
     pub(super) fn of(code: &str, runtime: Runtime) -> Self {
         let function = Function { name: String::new(), runtime: runtime.name().to_owned(), code: code.into() };
-        Self { function, runtime }
+        Self { function, runtime, written: None }
     }
 
     /// The function, ready to run in this thread.
     pub fn emulator(&self) -> Runner {
-        Runner(Emulator::load(&self.function.code, self.runtime, KeyValues::default()))
+        Runner(Emulator::load(&self.function.code, self.runtime, KeyValues::default()), self.written.clone())
     }
 }
 
 impl Runner {
-    /// Runs the function for one event.
+    /// Runs the function for one event. What it throws is shown in the sources, where they are known.
     pub fn run(&mut self, event: &Event) -> Outcome {
-        match &mut self.0 {
+        let mut outcome = match &mut self.0 {
             Ok(emulator) => emulator.run(event),
             Err(error) => Outcome::failed(error.clone()),
+        };
+        if let (Some(error), Some(written)) = (&outcome.error, &self.1)
+            && !outcome.trace.is_empty()
+        {
+            let tracer = Tracer::new(&written.map, &written.entry, &written.sources, &written.modules);
+            let problem = tracer.explain(error, &outcome.trace);
+            outcome.shown = problem.place.is_some().then(|| crate::source::render(&[problem], &written.sources, false));
         }
+        outcome
     }
 }
 
@@ -67,6 +91,31 @@ pub fn entries(sources: &Sources) -> Vec<(String, SourcePath)> {
             Some((file.rsplit_once('.')?.0.to_owned(), path.clone()))
         })
         .collect()
+}
+
+/// The files of packages that the functions import and that have not been read: whoever read the project reads those too.
+/// Nobody reads a whole `node_modules`.
+pub fn missing(sources: &Sources) -> BTreeSet<SourcePath> {
+    let scripts = sources.under(FUNCTIONS).filter(|(path, _)| matches!(path.extension(), "js" | "ts" | "mjs" | "mts"));
+    if !scripts.filter_map(|(path, _)| sources.text(path.as_str())).any(may_import_package) {
+        return BTreeSet::new();
+    }
+    let modules = virtual_modules(&BTreeMap::new());
+    let options = edge::Options { runtime: Runtime::V2, virtual_modules: &modules };
+    let wanted = entries(sources).into_iter().flat_map(|(_, path)| edge::missing(sources, &path, &options));
+    wanted.filter(|path| path.as_str().split('/').any(|part| part == "node_modules")).collect()
+}
+
+/// Whether a text seems to import what is neither a file nor of the edge. That it does not is certain.
+fn may_import_package(text: &str) -> bool {
+    text.match_indices(['\'', '"']).any(|(at, _)| {
+        let before = text[..at].trim_end();
+        let name = text[at + 1..].split(['\'', '"']).next().unwrap_or_default();
+        (before.ends_with("from") || before.ends_with("import"))
+            && !name.starts_with(['.', '/'])
+            && !name.starts_with("qdn:")
+            && !Runtime::V2.importable().contains(&name)
+    })
 }
 
 /// The runtime of a function, from its configuration.
@@ -172,7 +221,14 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             }
             all.viewer_request.insert(DEFAULT_DISTRIBUTION.to_owned(), name.clone());
             all.viewer_request.extend(config.site.distributions.iter().map(|other| (other.name.clone(), name.clone())));
-            all.edge = Some(Edge { function: function.clone(), runtime: bundle.runtime });
+            let of_functions = sources.iter().filter(|(path, _)| !path.as_str().starts_with("site/"));
+            let written = Written {
+                map: bundle.source_map.clone(),
+                entry: path.clone(),
+                sources: of_functions.map(|(path, bytes)| (path.clone(), Arc::clone(bytes))).collect(),
+                modules: modules.clone(),
+            };
+            all.edge = Some(Edge { function: function.clone(), runtime: bundle.runtime, written: Some(Arc::new(written)) });
         }
         all.functions.push(function);
     }
@@ -261,7 +317,10 @@ fn key(uri: &str) -> String {
 /// What a function's outcome means for the request.
 pub fn decision(outcome: &Outcome) -> Decision {
     if let Some(error) = &outcome.error {
-        return Decision::Failed { status: error.kind.status(), message: format!("{error}\n") };
+        return Decision::Failed {
+            status: error.kind.status(),
+            message: outcome.shown.clone().unwrap_or_else(|| format!("{error}\n")),
+        };
     }
     if let Some(response) = outcome.response() {
         return response_of(response);
@@ -333,7 +392,9 @@ pub(super) fn resolver(edge: Option<&Edge>) -> Resolve<'_> {
                 location.map_or(Target::Response(status), Target::Redirect)
             }
             Decision::Response { status, .. } => Target::Response(status),
-            Decision::Failed { message, .. } => Target::Failed(message.trim().to_owned()),
+            Decision::Failed { message, .. } => {
+                Target::Failed(outcome.error.as_ref().map_or_else(|| message.trim().to_owned(), ToString::to_string))
+            }
         }
     })
 }
@@ -356,6 +417,23 @@ mod tests {
             Decision::Key("/a".to_owned()),
             "S3 has a key that begins with a slash"
         );
+    }
+
+    #[test]
+    fn what_a_function_throws_is_shown_in_its_source() {
+        let main = "import { deep } from './lib/deep.js';\nexport function handler(event) {\n  return deep(event.request);\n}\n";
+        let deep = "export function deep(request) {\n  return request.headers.nothing.value ? request : request;\n}\n";
+        let sources: Sources = [("functions/f.js", main), ("functions/lib/deep.js", deep)]
+            .map(|(path, text)| (path, text.as_bytes().to_vec()))
+            .into_iter()
+            .collect();
+        let (config, _) = crate::config::parse(&sources);
+        let bundled = bundle(&sources, &config, &BTreeMap::new(), &Memory::default());
+        let mut runner = bundled.edge.expect("a function").emulator();
+        let outcome = runner.run(&Event::viewer_request("GET", "/", None, &[], "192.0.2.1"));
+        let Decision::Failed { status, message } = decision(&outcome) else { panic!("it throws") };
+        assert_eq!(status, 503);
+        assert!(message.contains("functions/lib/deep.js:2:34") && message.contains("request.headers.nothing.value"), "{message}");
     }
 
     #[test]

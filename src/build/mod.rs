@@ -11,7 +11,7 @@ mod edge;
 mod proofs;
 
 pub use addresses::addresses;
-pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, name_problem, runtime, virtual_modules};
+pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, missing, name_problem, runtime, virtual_modules};
 pub use proofs::{Proofs, Tester, agree, proofs, tester};
 
 use crate::config::{self, Config};
@@ -113,9 +113,9 @@ fn no_such_keys(families: &[(String, Span)], release: &Release) -> Vec<Diagnosti
 }
 
 /// The site's aliases: from where to where. Complaints of the site are another command's business.
-pub fn redirects(sources: &Sources, memory: &Memory) -> BTreeMap<String, String> {
+pub fn redirects(sources: &Sources) -> BTreeMap<String, String> {
     let (config, _) = config::parse(sources);
-    site::build(sources, &config.site, &memory.site).redirects
+    site::aliases(sources, &config.site)
 }
 
 fn assemble(mut built: site::Built, functions: edge::Functions, config: Config) -> Release {

@@ -6,7 +6,7 @@
 use super::emulator::Emulator;
 use super::event::Event;
 use super::kvs::KeyValues;
-use super::outcome::{ErrorKind, Outcome};
+use super::outcome::{ErrorKind, Outcome, RunError};
 use super::places::{self, Step};
 use super::runtime::Runtime;
 use crate::source::{Diagnostic, SourcePath, Sources};
@@ -176,11 +176,34 @@ fn expected(expect: &Value) -> Result<Expect, Wrong> {
 
 /// Runs a case against a function's code.
 pub fn run(case: &Case, code: &str, runtime: Runtime) -> Verdict {
-    let outcome = match Emulator::load(code, runtime, case.pairs.clone()) {
-        Ok(mut emulator) => emulator.run(&case.event),
-        Err(error) => Outcome::failed(error),
-    };
-    Verdict { differences: compare(&case.expect, &outcome), outcome }
+    Runner::new(code, runtime).run(case)
+}
+
+/// Runs many cases against a function's code, in one emulator for as long as they have the same key-value store.
+pub struct Runner<'a> {
+    code: &'a str,
+    runtime: Runtime,
+    loaded: Option<(KeyValues, Result<Emulator, RunError>)>,
+}
+
+impl<'a> Runner<'a> {
+    /// Nothing is loaded before there is a case.
+    pub fn new(code: &'a str, runtime: Runtime) -> Self {
+        Self { code, runtime, loaded: None }
+    }
+
+    /// Runs a case.
+    pub fn run(&mut self, case: &Case) -> Verdict {
+        if self.loaded.as_ref().is_none_or(|(pairs, _)| *pairs != case.pairs) {
+            self.loaded = Some((case.pairs.clone(), Emulator::load(self.code, self.runtime, case.pairs.clone())));
+        }
+        let outcome = match &mut self.loaded {
+            Some((_, Ok(emulator))) => emulator.run(&case.event),
+            Some((_, Err(error))) => Outcome::failed(error.clone()),
+            None => Outcome::default(),
+        };
+        Verdict { differences: compare(&case.expect, &outcome), outcome }
+    }
 }
 
 /// What of the outcome is not as expected.

@@ -45,7 +45,8 @@ pub async fn serve(
     std::thread::spawn(move || {
         let mut last = None;
         loop {
-            let (sources, problems) = disk::read(&root);
+            let (mut sources, problems) = disk::read(&root);
+            disk::complete(&mut sources, std::slice::from_ref(&root), build::missing);
             // Editors touch files without changing them; that is no reason to build.
             if last.as_ref() != Some(&(sources.clone(), problems.clone())) {
                 last = Some((sources.clone(), problems.clone()));

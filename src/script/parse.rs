@@ -5,7 +5,7 @@ use crate::source::{Diagnostic, SourcePath, Span};
 use std::collections::BTreeSet;
 use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{BytePos, GLOBALS, Globals, Mark, Spanned, SyntaxContext};
-use swc_core::ecma::ast::{EsVersion, Ident, Module, Program};
+use swc_core::ecma::ast::{EsVersion, Ident, Module, ModuleDecl, ModuleItem, Program, TsModuleRef};
 use swc_core::ecma::parser::{EsSyntax, Lexer, Parser, StringInput, Syntax, TsSyntax};
 use swc_core::ecma::transforms::base::resolver;
 use swc_core::ecma::transforms::typescript::typescript;
@@ -136,6 +136,10 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
     crate::source::sort(&mut problems);
     let Some(module) = module.filter(|_| problems.is_empty()) else { return Err(problems) };
 
+    let problems: Vec<_> = module.body.iter().filter_map(|item| not_of_modules(&parsed, item)).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let mut program = Program::Module(module);
     program.visit_mut_with(&mut resolver(unresolved, top, typescript_syntax));
     if typescript_syntax {
@@ -161,6 +165,19 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
 
     let problems = scope::check(&parsed, text);
     if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+}
+
+/// What TypeScript has for the modules of old. The compiler would make `require` and `module.exports` of it.
+fn not_of_modules(parsed: &Parsed, item: &ModuleItem) -> Option<Diagnostic> {
+    let (span, written, instead) = match item.as_module_decl()? {
+        ModuleDecl::TsImportEquals(import) if matches!(import.module_ref, TsModuleRef::TsExternalModuleRef(_)) => {
+            (import.span, "import … = require(…)", "import name from '…';")
+        }
+        ModuleDecl::TsExportAssignment(export) => (export.span, "export =", "export default …;"),
+        _ => return None,
+    };
+    let message = format!("`{written}` is of the modules before ES modules, and cannot be bundled");
+    Some(parsed.complain("import-form", span, message).hint(format!("write `{instead}`")))
 }
 
 /// The compiler begins its sentences with a capital; ours do not.

@@ -22,6 +22,10 @@ pub(in crate::cli) enum FunctionCommand {
     /// List the checker's rules, or show the page of one
     #[command(visible_alias = "explain")]
     Rules(Rules),
+    /// Say what takes how many of the bytes that a function may have
+    Size(Size),
+    /// Lead the places in a log back to the sources
+    Trace(Trace),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -74,6 +78,9 @@ pub(in crate::cli) struct Build {
     /// Where to, instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Write a source map too: from places in the script to places in the sources
+    #[arg(long, value_name = "FILE")]
+    pub(super) map: Option<PathBuf>,
     /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
     #[arg(long, value_name = "RUNTIME")]
     pub(super) runtime: Option<String>,
@@ -100,4 +107,30 @@ pub(in crate::cli) struct Test {
     /// A function of the project, or a file; by default all of the project's
     #[arg(value_name = "NAME|FILE")]
     pub(super) function: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Size {
+    /// A function of the project, or a file; by default all of the project's
+    #[arg(value_name = "NAME|FILE")]
+    pub(super) function: Option<String>,
+    /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
+    #[arg(long, value_name = "RUNTIME")]
+    pub(super) runtime: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct Trace {
+    /// A function of the project, or a file: what the log is of, as it was published
+    #[arg(value_name = "NAME|FILE")]
+    pub(super) function: String,
+    /// The log, instead of stdin
+    #[arg(value_name = "LOG")]
+    pub(super) log: Option<PathBuf>,
+    /// The map that `qdn function build --map` wrote, where the sources have changed since
+    #[arg(long, value_name = "FILE")]
+    pub(super) map: Option<PathBuf>,
+    /// The runtime, `cloudfront-js-1.0` or `cloudfront-js-2.0`
+    #[arg(long, value_name = "RUNTIME")]
+    pub(super) runtime: Option<String>,
 }

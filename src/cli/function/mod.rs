@@ -6,7 +6,9 @@ mod check;
 mod mend;
 mod rules;
 mod run;
+mod size;
 mod test;
+mod trace;
 mod workshop;
 
 pub(super) use args::{FunctionArgs, FunctionCommand};
@@ -23,5 +25,7 @@ pub(super) fn function(global: &Global, command: &FunctionCommand, ui: &mut Ui) 
         FunctionCommand::Run(command) => run::run(global, command, ui),
         FunctionCommand::Test(command) => test::test(global, command, ui),
         FunctionCommand::Rules(command) => rules::rules(command, ui),
+        FunctionCommand::Size(command) => size::size(global, command, ui),
+        FunctionCommand::Trace(command) => trace::trace(global, command, ui),
     }
 }

@@ -10,11 +10,14 @@ use crate::edge::cases;
 use crate::source::{self, Diagnostic, Sources};
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// How the cases of one function went.
 struct Report {
     name: String,
     verdicts: Vec<(String, cases::Verdict)>,
+    /// Where in the sources the cases that threw did so.
+    thrown: BTreeMap<String, Diagnostic>,
 }
 
 impl Report {
@@ -35,7 +38,7 @@ pub(super) fn test(global: &Global, command: &Test, ui: &mut Ui) -> Result<u8, S
         ui.document(&json!({ "version": 1, "functions": functions }));
     } else {
         ui.diagnostics(&diagnostics, &workshop.sources);
-        say(&reports, ui);
+        say(&reports, &workshop.texts(), ui);
     }
     let failures: usize = reports.iter().map(Report::failed).sum();
     Ok(if failures > 0 { PROBLEMS } else { 0 })
@@ -47,7 +50,7 @@ pub(in crate::cli) fn check_cases(global: &Global, ui: &mut Ui) -> Result<(Vec<D
     let (reports, diagnostics) = reports(&workshop);
     let passed = reports.iter().all(|report| report.failed() == 0);
     if !ui.json {
-        say(&reports, ui);
+        say(&reports, &workshop.texts(), ui);
     }
     Ok((diagnostics, workshop.sources, passed))
 }
@@ -63,6 +66,9 @@ fn reports(workshop: &Workshop) -> (Vec<Report>, Vec<Diagnostic>) {
             }
         };
         let mut verdicts = Vec::new();
+        let mut thrown = BTreeMap::new();
+        let tracer = workshop.tracer(&bundle.source_map, function);
+        let mut runner = cases::Runner::new(&bundle.code, function.runtime);
         for path in cases::of(&workshop.sources, &function.path) {
             let text = match workshop.sources.utf8(&path) {
                 Ok(text) => text,
@@ -74,11 +80,14 @@ fn reports(workshop: &Workshop) -> (Vec<Report>, Vec<Diagnostic>) {
             let (case, found) = cases::parse(&path, text);
             diagnostics.extend(found);
             if let Some(case) = case {
-                let verdict = cases::run(&case, &bundle.code, function.runtime);
+                let verdict = runner.run(&case);
+                if let Some(error) = verdict.outcome.error.as_ref().filter(|_| !verdict.outcome.trace.is_empty()) {
+                    thrown.insert(case.name.clone(), tracer.explain(error, &verdict.outcome.trace));
+                }
                 verdicts.push((case.name, verdict));
             }
         }
-        reports.push(Report { name: function.name.clone(), verdicts });
+        reports.push(Report { name: function.name.clone(), verdicts, thrown });
     }
     source::sort(&mut diagnostics);
     (reports, diagnostics)
@@ -100,12 +109,15 @@ fn report_json(report: &Report) -> Value {
     json!({ "name": report.name, "passed": report.verdicts.len() - report.failed(), "failed": report.failed(), "cases": cases })
 }
 
-fn say(reports: &[Report], ui: &mut Ui) {
+fn say(reports: &[Report], texts: &Sources, ui: &mut Ui) {
     for report in reports {
         for (name, verdict) in report.verdicts.iter().filter(|(_, verdict)| !verdict.passes()) {
             ui.error(&format!("{} · {name}", report.name));
             for difference in &verdict.differences {
                 ui.error_detail(&difference.to_string());
+            }
+            if let Some(problem) = report.thrown.get(name) {
+                ui.diagnostics(std::slice::from_ref(problem), texts);
             }
         }
         let passed = report.verdicts.len() - report.failed();

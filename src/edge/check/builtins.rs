@@ -349,18 +349,6 @@ impl Names<'_, '_, '_> {
         }
     }
 
-    /// `f(...text)` becomes `f.apply(undefined, text)`, which wants an array.
-    fn spread(&mut self, arguments: &[ExprOrSpread]) {
-        for argument in arguments {
-            if let (Some(dots), Form::Module) = (argument.spread, self.form)
-                && matches!(self.findings.model.shape(&argument.expr), Shape::Text(_))
-            {
-                let message = "a string cannot be spread over arguments: the bundler takes what is spread for an array";
-                self.findings.error("CFF012", dots, message, "write `.split('')`");
-            }
-        }
-    }
-
     /// The values of `console.log` as one text, where each of them is a text, a number or a truth value: anything else
     /// would be written in another way.
     fn joined(&self, arguments: &[ExprOrSpread]) -> Vec<Edit> {
@@ -558,7 +546,6 @@ impl Visit for Names<'_, '_, '_> {
         }
         node.callee.visit_with(self);
         self.is_called = false;
-        self.spread(&node.args);
         node.args.visit_with(self);
     }
 

@@ -95,7 +95,20 @@ impl Checked {
     /// # Errors
     /// What stops it from being built: every error, no warning.
     pub fn bundle(&self) -> Result<Bundle, Vec<Diagnostic>> {
-        let errors: Vec<Diagnostic> = self.diagnostics.iter().filter(|problem| problem.is_error()).cloned().collect();
+        self.bundle_but_for(|_| false)
+    }
+
+    /// The script, though it may be too large to be uploaded: for whoever wants to know why.
+    ///
+    /// # Errors
+    /// As [`Self::bundle`], but for its size.
+    pub fn measured(&self) -> Result<Bundle, Vec<Diagnostic>> {
+        self.bundle_but_for(|problem| problem.rule == "CFF040")
+    }
+
+    fn bundle_but_for(&self, passed_over: impl Fn(&Diagnostic) -> bool) -> Result<Bundle, Vec<Diagnostic>> {
+        let errors = self.diagnostics.iter().filter(|problem| problem.is_error() && !passed_over(problem));
+        let errors: Vec<Diagnostic> = errors.cloned().collect();
         match &self.bundle {
             Some(bundle) if errors.is_empty() => Ok(Bundle {
                 warnings: self.diagnostics.iter().filter(|problem| !problem.is_error()).cloned().collect(),
@@ -116,7 +129,7 @@ pub enum Form {
 }
 
 impl Form {
-    fn of(path: &SourcePath, module: &Module, options: &Options<'_>) -> Self {
+    fn of(sources: &Sources, path: &SourcePath, module: &Module, options: &Options<'_>) -> Self {
         // Types are removed, so the text is not what is uploaded.
         if matches!(path.extension(), "ts" | "mts") {
             return Self::Module;
@@ -124,7 +137,10 @@ impl Form {
         let of_modules = module.body.iter().any(|item| match item {
             ModuleItem::ModuleDecl(ModuleDecl::Import(import)) => {
                 let specifier = import.src.value.to_string_lossy();
-                specifier.starts_with(['.', '/']) || specifier.contains(':') || options.virtual_modules.contains_key(&*specifier)
+                specifier.starts_with(['.', '/'])
+                    || specifier.contains(':')
+                    || options.virtual_modules.contains_key(&*specifier)
+                    || script::is_package(sources, path, &specifier)
             }
             ModuleItem::ModuleDecl(_) => true,
             ModuleItem::Stmt(_) => false,
@@ -145,14 +161,10 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
         Ok(parsed) => parsed,
         Err(problems) => return Checked::new(Form::Script, syntax::unparsed(problems, text), None),
     };
-    let form = Form::of(entry, parsed.module(), options);
+    let form = Form::of(sources, entry, parsed.module(), options);
     let mut diagnostics = Vec::new();
     let mut allows = Allows::default();
-    let read = script::graph(
-        sources,
-        std::slice::from_ref(entry),
-        &script::Options { virtual_modules: options.virtual_modules, externals: externals(options.runtime, form) },
-    );
+    let read = script::graph(sources, std::slice::from_ref(entry), &script_options(options, form));
     let bundle = match read {
         Ok(graph) => {
             let all: Vec<&Module> = graph.modules().map(Parsed::module).collect();
@@ -196,6 +208,16 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
     Checked::new(form, diagnostics, bundle)
 }
 
+/// The files that a function imports, and what they import, as far as `sources` lack them: most of all those of packages,
+/// which nobody reads beforehand. Found files may want others: whoever adds some asks again.
+pub fn missing(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> BTreeSet<SourcePath> {
+    script::missing(sources, std::slice::from_ref(entry), &script_options(options, Form::Module))
+}
+
+fn script_options<'a>(options: &Options<'a>, form: Form) -> script::Options<'a> {
+    script::Options { virtual_modules: options.virtual_modules, externals: externals(options.runtime, form), packages: true }
+}
+
 /// The modules that need not be files. A script may name what the edge lacks: that is said by the rules of syntax.
 fn externals(runtime: Runtime, form: Form) -> &'static [&'static str] {
     match form {
@@ -213,6 +235,10 @@ fn module_problems(
     options: &Options<'_>,
     all: &[&Module],
 ) -> Vec<Diagnostic> {
+    // What a package has and nobody uses is left out. What stays of it is judged in the bundle.
+    if script::is_of_package(parsed.path()) {
+        return Vec::new();
+    }
     let (refused, _) = refusals(parsed, text, options.runtime);
     let mut problems: Vec<Diagnostic> = refused
         .iter()

@@ -26,7 +26,7 @@ pub(in super::super) fn uploaded(path: &SourcePath, text: &str, runtime: Runtime
     let model = Model::of(&parsed, text, runtime, true);
     let mut findings = Findings { model: &model, list: Vec::new() };
     builtins::check_uploaded(&mut findings);
-    problems.extend(findings.list.into_iter().filter(|problem| problem.rule == "CFF021"));
+    problems.extend(findings.list.into_iter().filter(|problem| ("CFF021"..="CFF026").contains(&problem.rule)));
     problems
 }
 

@@ -6,7 +6,7 @@ use super::message::{self, NO_MEMORY};
 use super::script::Script;
 use crate::edge::event::{Event, Kind};
 use crate::edge::kvs::KeyValues;
-use crate::edge::outcome::{Outcome, RunError};
+use crate::edge::outcome::{ErrorKind, Outcome, RunError};
 use crate::edge::runtime::Runtime;
 use crate::edge::validate::validate;
 use rquickjs::context::EvalOptions;
@@ -38,6 +38,10 @@ pub(super) struct Engine {
     rejections: Rejections,
     budget: Rc<Budget>,
     traces: Rc<Traces>,
+    /// What the engine was given to run.
+    code: String,
+    /// How many columns of its first line the script does not have where it was written.
+    head: usize,
     /// The turns of a loop in one tick.
     tick: u32,
     context: Context,
@@ -99,8 +103,9 @@ impl Engine {
                 }
             })
         });
+        let (code, head) = (script.code().to_owned(), script.head());
         let (world, script, imports, turn) = made?;
-        let mut made = Self { world, script, imports, turn, rejections, budget, traces, tick: 0, context };
+        let mut made = Self { world, script, imports, turn, rejections, budget, traces, code, head, tick: 0, context };
         made.tick = made.context.with(|ctx| {
             made.left_of_tick(&ctx);
             made.left_of_tick(&ctx)
@@ -132,7 +137,11 @@ impl Engine {
         let checked = returned.and_then(|value| validate(event, value));
         match checked.and_then(|value| self.traces.origin_error.take().map_or(Ok(value), Err)) {
             Ok(value) => outcome.result = Some(value),
-            Err(error) => outcome.error = Some(error),
+            Err(error) => {
+                let stack = self.traces.stack.take();
+                outcome.trace = if error.kind == ErrorKind::Execution && !self.budget.is_exceeded() { stack } else { Vec::new() };
+                outcome.error = Some(error);
+            }
         }
         outcome
     }
@@ -211,6 +220,7 @@ impl Engine {
         match describe.and_then(|describe| describe.call::<_, Vec<String>>((value,))) {
             Ok(parts) => {
                 let part = |at: usize| parts.get(at).map_or("", String::as_str);
+                self.traces.stack.replace(message::frames(part(2), &self.code, self.head, part(1)));
                 RunError::execution(message::translate(part(0), part(1)))
             }
             Err(_) => {

@@ -1,7 +1,7 @@
 //! What the engine asks of Rust: bytes, digests, and somewhere to print.
 
 use super::budget::Budget;
-use crate::edge::outcome::RunError;
+use crate::edge::outcome::{Frame, RunError};
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -35,6 +35,8 @@ pub(super) struct Traces {
     pub(super) origin: RefCell<Vec<Value>>,
     /// The first thing wrong with that.
     pub(super) origin_error: RefCell<Option<RunError>>,
+    /// Where the last error was thrown.
+    pub(super) stack: RefCell<Vec<Frame>>,
 }
 
 impl Traces {
@@ -44,6 +46,7 @@ impl Traces {
         self.logged.set(0);
         self.origin.take();
         self.origin_error.take();
+        self.stack.take();
     }
 
     fn log(&self, text: &str) {

@@ -31,6 +31,8 @@
   const ownKeys = Reflect.ownKeys;
   const drop = Reflect.deleteProperty;
   const own = Function.prototype.call.bind(Object.prototype.hasOwnProperty);
+  // The edge's errors have no `stack`; whoever looks for what was thrown gets it nonetheless.
+  const stackOf = Function.prototype.call.bind(Object.getOwnPropertyDescriptor(Error.prototype, 'stack').get);
   const hide = (object, name, value) =>
     Object.defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
 
@@ -308,7 +310,7 @@
     },
     // `name: message` of whatever was thrown, without running code of the function's if that can be helped.
     describe(thrown) {
-      if (thrown instanceof Error) return [String(thrown.name), String(thrown.message)];
+      if (thrown instanceof Error) return [String(thrown.name), String(thrown.message), String(stackOf(thrown))];
       return ['', show(thrown, true, [])];
     },
   };

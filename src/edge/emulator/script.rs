@@ -12,6 +12,8 @@ pub(super) struct Script {
     /// The modules it imports, in the order of the parameters they are given to.
     imports: Vec<String>,
     lasting: bool,
+    /// How many columns stand before it in its first line.
+    head: usize,
 }
 
 impl Script {
@@ -34,12 +36,13 @@ impl Script {
         }
         let names: Vec<&str> = facts.imports.iter().map(|import| import.local.as_str()).collect();
         let imports = facts.imports.iter().map(|import| import.module.clone()).collect();
-        Ok(Self { code: wrap(&rest, &names), imports, lasting: facts.reaches_builtins })
+        let head = head(&names).len();
+        Ok(Self { code: wrap(&rest, &names), imports, lasting: facts.reaches_builtins, head })
     }
 
     /// A script of our own, of which everything is known.
     pub(super) fn bare(code: &str) -> Self {
-        Self { code: wrap(code, &[]), imports: Vec::new(), lasting: false }
+        Self { code: wrap(code, &[]), imports: Vec::new(), lasting: false, head: head(&[]).len() }
     }
 
     pub(super) fn code(&self) -> &str {
@@ -49,6 +52,10 @@ impl Script {
     /// Whether it may leave something in the engine for the next event.
     pub(super) fn is_lasting(&self) -> bool {
         self.lasting
+    }
+
+    pub(super) fn head(&self) -> usize {
+        self.head
     }
 
     pub(super) fn imports(&self) -> impl Iterator<Item = &str> {
@@ -61,7 +68,12 @@ impl Script {
 /// Inside of a function a second `function handler` replaces the first, as it does in njs, where a
 /// module or a strict script would refuse it.
 fn wrap(code: &str, names: &[&str]) -> String {
-    let names = names.join(",");
+    let head = head(names);
     let handler = "typeof handler==='undefined'?globalThis.handler:handler";
-    format!("(function(){{return(function({names}){{'use strict';{code}\n;return {handler};}}).apply(undefined,arguments[0]);}})")
+    format!("{head}{code}\n;return {handler};}}).apply(undefined,arguments[0]);}})")
+}
+
+/// What comes before the script, in its first line.
+fn head(names: &[&str]) -> String {
+    format!("(function(){{return(function({}){{'use strict';", names.join(","))
 }

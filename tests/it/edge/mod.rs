@@ -3,8 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "the samples are files")]
 
 mod cases;
+mod compiler;
 mod levels;
 mod limits;
+mod lowering;
 mod rules;
 mod world;
 

@@ -1,44 +1,72 @@
-//! Errors in the words of the edge: what a developer finds in CloudFront's logs and searches for.
+//! Errors in the words of the edge: what a developer finds in CloudFront's logs and searches for, and what a function
+//! reads from `error.message`.
 
 /// What a run is told that wanted too much memory.
 pub(super) const NO_MEMORY: &str = "MemoryError: the function used more than 2 MB of memory";
 
-/// QuickJS's `name` and `message`, as njs would have put them. What has no counterpart stays as it is.
-pub(super) fn translate(name: &str, message: &str) -> String {
-    if (name, message) == ("InternalError", "string too long") {
-        return NO_MEMORY.to_owned();
-    }
-    let message = match name {
-        "TypeError" => type_error(message),
-        "ReferenceError" => reference_error(message),
-        "URIError" => Some("malformed URI".to_owned()),
-        _ => None,
-    }
-    .unwrap_or_else(|| message.to_owned());
-    match (name, message.as_str()) {
+/// `name: message`, as it is reported.
+pub(super) fn joined(name: &str, message: &str) -> String {
+    match (name, message) {
+        ("InternalError" | "RangeError", "string too long" | "invalid string length") => NO_MEMORY.to_owned(),
         ("", message) => message.to_owned(),
         (name, "") => name.to_owned(),
         (name, message) => format!("{name}: {message}"),
     }
 }
 
-fn type_error(message: &str) -> Option<String> {
+/// The engine's message as njs would have put it; nothing where it is no message of the engine's, or has no counterpart.
+/// `native` says that a built-in threw it, and `called` finds what was called.
+pub(super) fn translate(name: &str, message: &str, native: bool, called: impl Fn() -> String) -> Option<String> {
+    match name {
+        "TypeError" => type_error(message, native, called),
+        "ReferenceError" => reference_error(message),
+        "RangeError" => range_error(message),
+        "URIError" => Some("malformed URI".to_owned()),
+        _ => None,
+    }
+}
+
+fn type_error(message: &str, native: bool, called: impl Fn() -> String) -> Option<String> {
     // cannot read property 'x' of undefined
     if let Some(rest) = message.strip_prefix("cannot read property '") {
-        let (property, of) = rest.split_once("' of ")?;
+        let (property, of) = rest.rsplit_once("' of ")?;
+        let property = if property.starts_with("Symbol.") { "unknown" } else { property };
         return Some(format!("cannot get property \"{property}\" of {of}"));
     }
     if let Some(rest) = message.strip_prefix("cannot set property '") {
-        let (_, of) = rest.split_once("' of ")?;
+        let (_, of) = rest.rsplit_once("' of ")?;
         return Some(format!("property set on primitive {of} type"));
     }
-    if message == "not a function" {
-        return Some("(intermediate value) is not a function".to_owned());
+    if let Some(name) = message.strip_suffix("' is read-only").and_then(|rest| rest.strip_prefix('\'')) {
+        return Some(format!("Cannot assign to read-only property \"{name}\" of object"));
     }
-    if message.ends_with("is read-only") && message.starts_with('\'') {
-        return Some("assignment to constant variable".to_owned());
-    }
-    None
+    let words = match message {
+        "not a function" if native => "callback argument is not callable",
+        "not a function" => return Some(called()),
+        "circular reference" => "Nested too deep or a cyclic structure",
+        "empty array" => "Reduce of empty object with no initial value",
+        "cannot convert symbol to string" => "Cannot convert a Symbol value to a string",
+        "cannot convert symbol to number" => "Cannot convert a Symbol value to a number",
+        "toPrimitive" => "Cannot convert object to primitive value",
+        "invalid 'in' operand" => "property \"in\" on primitive undefined type",
+        "invalid 'instanceof' right operand" => "right argument is not callable",
+        "null or undefined are forbidden" => "cannot convert undefined to object",
+        "Cannot convert undefined or null to object" => "cannot convert undefined argument to object",
+        "Property description must be an object" => "descriptor is not an object",
+        "not an object" if native => "Object.defineProperty is called on non-object",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+fn range_error(message: &str) -> Option<String> {
+    let words = match message {
+        "invalid array length" => "Invalid array length",
+        "Date value is NaN" => "Invalid time value",
+        "invalid repeat count" | "radix must be between 2 and 36" | "invalid code point" => "",
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 fn reference_error(message: &str) -> Option<String> {
@@ -48,4 +76,33 @@ fn reference_error(message: &str) -> Option<String> {
         return Some(format!("\"{name}\" is not defined"));
     }
     message.ends_with("is not initialized").then(|| "cannot access variable before initialization".to_owned())
+}
+
+/// What the edge says of a call of what is no function, found in the code at the place of the call: the name of a
+/// method is told, and nothing of anything else. Line and column count from 1.
+pub(super) fn called(code: &str, line: usize, column: usize) -> String {
+    let place = code.lines().nth(line.saturating_sub(1)).map(|text| {
+        let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+        text.split_at(at)
+    });
+    let method = place.and_then(|(before, behind)| {
+        let name: String = behind.chars().take_while(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '$')).collect();
+        (before.trim_end().ends_with('.') && !name.is_empty()).then_some(name)
+    });
+    match method {
+        Some(name) => format!("(intermediate value)[\"{name}\"] is not a function"),
+        None => "undefined is not a function".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_called_is_found() {
+        assert_eq!(called("a;\n  o.foo(1);", 2, 5), "(intermediate value)[\"foo\"] is not a function");
+        assert_eq!(called("g();", 1, 1), "undefined is not a function");
+        assert_eq!(called("é", 9, 9), "undefined is not a function");
+    }
 }

@@ -1,9 +1,16 @@
-//! A script made ready for the engine: refused where the edge refuses it, its imports taken out.
+//! A script made ready for the engine: refused where the edge refuses it, its imports taken out, its regular expressions
+//! and its characters beyond U+FFFF written so that the engine means by them what the edge does.
 
+use super::pattern;
 use crate::edge::outcome::{ErrorKind, RunError};
 use crate::edge::runtime::{MAX_CODE_BYTES, Runtime};
-use crate::edge::syntax;
-use crate::source::SourcePath;
+use crate::edge::syntax::{self, Facts};
+use crate::source::{SourcePath, Span};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The first of the units that stand for characters beyond U+FFFF, and how many there are: see `texts.js`.
+const FIRST_SLOT: usize = 0xdc00;
+const SLOTS: usize = 0x400;
 
 /// A script that the edge would take.
 #[derive(Debug)]
@@ -12,6 +19,8 @@ pub(super) struct Script {
     /// The modules it imports, in the order of the parameters they are given to.
     imports: Vec<String>,
     lasting: bool,
+    letters: BTreeSet<char>,
+    patterns: BTreeMap<String, String>,
 }
 
 impl Script {
@@ -22,24 +31,24 @@ impl Script {
             return Err(RunError { kind: ErrorKind::SizeLimit, message });
         }
         let facts = syntax::read(&SourcePath::new("function.js"), code, runtime).map_err(RunError::execution)?;
-        // Blanks in the place of the imports: every line keeps its number.
-        let mut rest = code.to_owned();
-        for import in facts.imports.iter().rev() {
-            let blank: String =
-                code[import.span.start..import.span.end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
-            rest.replace_range(import.span.start..import.span.end, &blank);
+        let letters = letters(code, &facts);
+        if letters.len() > SLOTS {
+            let message = format!("InternalError: qdn tells {SLOTS} different characters beyond U+FFFF apart, and no more");
+            return Err(RunError::execution(message));
         }
-        if let Some(stripped) = rest.strip_prefix("#!") {
-            rest = format!("//{stripped}");
-        }
+        let (rest, patterns) = rewrite(code, &facts, &letters);
+        let rest = match rest.strip_prefix("#!") {
+            Some(stripped) => format!("//{stripped}"),
+            None => rest,
+        };
         let names: Vec<&str> = facts.imports.iter().map(|import| import.local.as_str()).collect();
         let imports = facts.imports.iter().map(|import| import.module.clone()).collect();
-        Ok(Self { code: wrap(&rest, &names), imports, lasting: facts.reaches_builtins })
+        Ok(Self { code: wrap(&rest, &names), imports, lasting: facts.reaches_builtins, letters, patterns })
     }
 
     /// A script of our own, of which everything is known.
     pub(super) fn bare(code: &str) -> Self {
-        Self { code: wrap(code, &[]), imports: Vec::new(), lasting: false }
+        Self { code: wrap(code, &[]), imports: Vec::new(), lasting: false, letters: BTreeSet::new(), patterns: BTreeMap::new() }
     }
 
     pub(super) fn code(&self) -> &str {
@@ -54,6 +63,135 @@ impl Script {
     pub(super) fn imports(&self) -> impl Iterator<Item = &str> {
         self.imports.iter().map(String::as_str)
     }
+
+    /// Its characters beyond U+FFFF; each one's place is its slot.
+    pub(super) fn letters(&self) -> impl Iterator<Item = u32> {
+        self.letters.iter().map(|letter| u32::from(*letter))
+    }
+
+    /// Patterns as the engine has them, with what was written.
+    pub(super) fn patterns(&self) -> &BTreeMap<String, String> {
+        &self.patterns
+    }
+}
+
+/// Every character beyond U+FFFF that stands in the code, or in an escape of a text.
+fn letters(code: &str, facts: &Facts) -> BTreeSet<char> {
+    let mut letters: BTreeSet<char> = code.chars().filter(|letter| is_long(*letter)).collect();
+    for text in &facts.texts {
+        unescape(&code[text.start..text.end], |letter| letters.extend(letter.filter(|letter| is_long(*letter))));
+    }
+    letters
+}
+
+fn is_long(letter: char) -> bool {
+    letter > '\u{ffff}'
+}
+
+/// The code for the engine, and the patterns that were changed in it. Every line keeps its number.
+fn rewrite(code: &str, facts: &Facts, letters: &BTreeSet<char>) -> (String, BTreeMap<String, String>) {
+    let slot = |letter: char| format!("\\u{:04x}", FIRST_SLOT + letters.range(..letter).count());
+    let plain = |text: &str| -> String {
+        text.chars().map(|letter| if is_long(letter) { slot(letter) } else { letter.to_string() }).collect()
+    };
+    let mut edits: Vec<(Span, String)> = Vec::new();
+    let mut patterns = BTreeMap::new();
+    for import in &facts.imports {
+        let blank = code[import.span.start..import.span.end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+        edits.push((import.span, blank));
+    }
+    for (span, flags) in &facts.patterns {
+        let written = &code[span.start..span.end];
+        let translated = plain(&pattern::translate(written, flags));
+        if translated != written {
+            patterns.insert(translated.clone(), written.to_owned());
+            edits.push((*span, translated));
+        }
+    }
+    for text in &facts.texts {
+        let mut inner = String::new();
+        let mut from = 0;
+        let written = &code[text.start..text.end];
+        unescape_at(written, |place, letter| {
+            inner.push_str(&plain(&written[from..place.start]));
+            match letter {
+                Some(letter) if is_long(letter) => inner.push_str(&slot(letter)),
+                Some(_) => inner.push_str(&written[place.start..place.end]),
+                None => inner.push_str("\\ufffd"),
+            }
+            from = place.end;
+        });
+        inner.push_str(&plain(&written[from..]));
+        edits.push((*text, inner));
+    }
+    edits.sort_by_key(|(span, _)| *span);
+    let mut result = String::with_capacity(code.len());
+    let mut from = 0;
+    for (span, text) in edits {
+        // A text within an import is part of what is blanked.
+        if span.start < from {
+            continue;
+        }
+        result.push_str(&plain(&code[from..span.start]));
+        result.push_str(&text);
+        from = span.end;
+    }
+    result.push_str(&plain(&code[from..]));
+    (result, patterns)
+}
+
+/// A JSON text in which no character is written as a pair of escapes; half a pair is U+FFFD, as at the edge.
+pub(super) fn without_pairs(json: &str) -> String {
+    let mut result = String::with_capacity(json.len());
+    let mut from = 0;
+    unescape_at(json, |place, letter| {
+        if let Some(letter) = letter.map_or(Some('\u{fffd}'), |letter| is_long(letter).then_some(letter)) {
+            result.push_str(&json[from..place.start]);
+            result.push(letter);
+            from = place.end;
+        }
+    });
+    result.push_str(&json[from..]);
+    result
+}
+
+fn unescape(text: &str, mut found: impl FnMut(Option<char>)) {
+    unescape_at(text, |_, letter| found(letter));
+}
+
+/// Calls with each `\u…` of a text: its place, and what it stands for; nothing for half a pair.
+fn unescape_at(text: &str, mut found: impl FnMut(Span, Option<char>)) {
+    let bytes = text.as_bytes();
+    let hex = |from: usize, to: usize| text.get(from..to).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let unit = |at: usize| (text.get(at..at + 2) == Some("\\u")).then(|| hex(at + 2, at + 6)).flatten();
+    let mut at = 0;
+    while let Some(step) = text[at..].find('\\') {
+        let start = at + step;
+        at = start + 2;
+        if bytes.get(start + 1) != Some(&b'u') {
+            // What is escaped may be a letter of several bytes.
+            while !text.is_char_boundary(at.min(text.len())) {
+                at += 1;
+            }
+            at = at.min(text.len());
+            continue;
+        }
+        let (point, end) = if bytes.get(start + 2) == Some(&b'{') {
+            let Some(length) = text[start + 3..].find('}') else { continue };
+            (hex(start + 3, start + 3 + length), start + 4 + length)
+        } else {
+            match (unit(start), unit(start + 6)) {
+                (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => {
+                    (Some(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)), start + 12)
+                }
+                (point, _) => (point, start + 6),
+            }
+        };
+        if let Some(point) = point {
+            found(Span::new(start, end), char::from_u32(point));
+            at = end;
+        }
+    }
 }
 
 /// The script as a function of its imports that answers the handler. It begins on the first line.
@@ -64,4 +202,38 @@ fn wrap(code: &str, names: &[&str]) -> String {
     let names = names.join(",");
     let handler = "typeof handler==='undefined'?globalThis.handler:handler";
     format!("(function(){{return(function({names}){{'use strict';{code}\n;return {handler};}}).apply(undefined,arguments[0]);}})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_beyond_is_one_unit() {
+        let script = Script::new(
+            "function handler(e) { return '😀\\ud83d\\ude01\\u{1f600}\\\\ud83d\\ud83dx' + `😀` + /[😀].$/.source; }",
+            Runtime::V2,
+        )
+        .expect("it loads");
+        assert!(
+            script.code().contains(r"'\udc00\udc01\udc00\\ud83d\ufffdx' + `\udc00` + /[\udc00][^\n](?=\n?$)/.source"),
+            "{}",
+            script.code()
+        );
+        assert_eq!(script.letters().collect::<Vec<_>>(), [0x1f600, 0x1f601]);
+        assert_eq!(script.patterns().values().collect::<Vec<_>>(), ["[😀].$"]);
+    }
+
+    #[test]
+    fn pairs_of_escapes_are_characters() {
+        assert_eq!(without_pairs(r#"{"a":"\ud83d\ude00\u00e9\\ud83d\ud83d"}"#), "{\"a\":\"😀\\u00e9\\\\ud83d\u{fffd}\"}");
+    }
+
+    #[test]
+    fn no_escape_is_too_odd() {
+        for text in ["\\", "\\u", "\\u{", "\\u{}", "\\ud83d\\u", "\\é\\u00e", "\\u{110000}", "\\u12é4"] {
+            unescape(text, |_| {});
+            without_pairs(text);
+        }
+    }
 }

@@ -3,7 +3,13 @@
 #![allow(clippy::disallowed_methods, reason = "the samples are files")]
 
 mod cases;
+mod chain;
+mod cwt;
+mod differences;
+mod differential;
+mod hostile;
 mod limits;
+mod programs;
 mod rules;
 mod world;
 

@@ -269,7 +269,10 @@ fn origins_are_written_down() {
     let outcome = with("cf.updateRequestOrigin({ domainName: '10.0.0.1' })");
     assert_eq!(
         outcome.error.map(|error| error.message).as_deref(),
-        Some("The CloudFront function returned an invalid value for origin rewrite.")
+        Some(
+            "The CloudFront function returned an invalid value for origin rewrite. \
+             (updateRequestOrigin: domainName must be a name, without a port, and no address)"
+        )
     );
 }
 

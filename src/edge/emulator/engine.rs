@@ -265,6 +265,7 @@ const PARTS: &[(&str, &str)] = &[
     ("clock", include_str!("clock.js")),
     ("cwt", include_str!("cwt.js")),
     ("modules", include_str!("modules.js")),
+    ("order", include_str!("order.js")),
     ("patterns", include_str!("patterns.js")),
     ("show", include_str!("show.js")),
     ("texts", include_str!("texts.js")),

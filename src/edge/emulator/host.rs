@@ -130,6 +130,10 @@ pub(super) fn object<'js>(
         })?,
     )?;
 
+    // Of texts without half pairs, which is all that can leave the engine.
+    host.set("hasLong", Function::new(ctx.clone(), |text: String| text.bytes().any(|byte| byte >= 0xf0))?)?;
+    host.set("isAscii", Function::new(ctx.clone(), |text: String| text.is_ascii())?)?;
+    host.set("hasIndex", Function::new(ctx.clone(), |text: String| has_index(&text))?)?;
     // What is wrong with a pattern, or nothing; and the pattern for the engine.
     host.set(
         "pattern",
@@ -160,6 +164,15 @@ pub(super) fn object<'js>(
         })?,
     )?;
     Ok(host)
+}
+
+/// Whether a JSON text may hold a key that looks like an integer: digits in quotes, and a colon behind them.
+fn has_index(json: &str) -> bool {
+    json.match_indices('"').any(|(at, _)| {
+        let rest = json[at + 1..].trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let digits = json.len() - at - 1 - rest.len();
+        (1..=10).contains(&digits) && rest.strip_prefix('"').is_some_and(|rest| rest.trim_start().starts_with(':'))
+    })
 }
 
 /// The bytes that the characters of a text stand for. To look into an array of the engine's is unsafe.

@@ -79,15 +79,15 @@ fn reference_error(message: &str) -> Option<String> {
 }
 
 /// What the edge says of a call of what is no function, found in the code at the place of the call: the name of a
-/// method is told, and nothing of anything else. Line and column count from 1.
+/// method is told, and nothing of anything else. Line and column, in bytes, count from 1.
 pub(super) fn called(code: &str, line: usize, column: usize) -> String {
-    let place = code.lines().nth(line.saturating_sub(1)).map(|text| {
-        let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
-        text.split_at(at)
-    });
+    // The engine counts columns in bytes.
+    let place = code.lines().nth(line.saturating_sub(1)).and_then(|text| text.split_at_checked(column.saturating_sub(1)));
     let method = place.and_then(|(before, behind)| {
-        let name: String = behind.chars().take_while(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '$')).collect();
-        (before.trim_end().ends_with('.') && !name.is_empty()).then_some(name)
+        // On the first line they count from 0, and the place is that of the dot.
+        let name = behind.strip_prefix('.').or_else(|| before.trim_end().ends_with('.').then_some(behind))?;
+        let end = name.find(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '$')).unwrap_or(name.len());
+        (end > 0).then(|| name[..end].to_owned())
     });
     match method {
         Some(name) => format!("(intermediate value)[\"{name}\"] is not a function"),
@@ -102,6 +102,7 @@ mod tests {
     #[test]
     fn what_was_called_is_found() {
         assert_eq!(called("a;\n  o.foo(1);", 2, 5), "(intermediate value)[\"foo\"] is not a function");
+        assert_eq!(called("'é'.foo();", 1, 6), "(intermediate value)[\"foo\"] is not a function");
         assert_eq!(called("g();", 1, 1), "undefined is not a function");
         assert_eq!(called("é", 9, 9), "undefined is not a function");
     }

@@ -1,5 +1,5 @@
 // The modules a function may load: `crypto`, `querystring`, `buffer` and `cloudfront`.
-(function ({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt }) {
+(function ({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt, ordered }) {
 
   // --- buffer
 
@@ -293,7 +293,8 @@
     return host.decode(Buffer.concat(chunks));
   };
   const parse = (text, separator, equals, options) => {
-    const result = {};
+    const found = [];
+    const at = Object.create(null);
     const decode = (options && options.decodeURIComponent) || unescape;
     const max = options && options.maxKeys !== undefined ? options.maxKeys : 1000;
     const glue = equals === undefined || equals === null || equals === '' ? '=' : String(equals);
@@ -302,14 +303,14 @@
     for (let i = 0; i < pairs.length; i++) {
       if (pairs[i] === '') continue;
       if (max > 0 && count++ >= max) break;
-      const at = pairs[i].indexOf(glue);
-      const name = decode((at < 0 ? pairs[i] : pairs[i].slice(0, at)).replace(/\+/g, '%20'));
-      const value = at < 0 ? '' : decode(pairs[i].slice(at + glue.length).replace(/\+/g, '%20'));
-      if (!Object.prototype.hasOwnProperty.call(result, name)) result[name] = value;
-      else if (Array.isArray(result[name])) result[name].push(value);
-      else result[name] = [result[name], value];
+      const end = pairs[i].indexOf(glue);
+      const name = decode((end < 0 ? pairs[i] : pairs[i].slice(0, end)).replace(/\+/g, '%20'));
+      const value = end < 0 ? '' : decode(pairs[i].slice(end + glue.length).replace(/\+/g, '%20'));
+      if (at[name] === undefined) at[name] = found.push([name, value]) - 1;
+      else if (Array.isArray(found[at[name]][1])) found[at[name]][1].push(value);
+      else found[at[name]][1] = [found[at[name]][1], value];
     }
-    return result;
+    return ordered(found);
   };
   const stringify = (object, separator, equals, options) => {
     const write = (options && options.encodeURIComponent) || escape;

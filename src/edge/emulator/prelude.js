@@ -62,7 +62,8 @@
 
   // --- texts are sequences of code points
 
-  const texts = parts.texts(config.letters);
+  const order = parts.order(native);
+  const texts = parts.texts(config.letters, order, native);
   const { inward, outward } = texts;
   methods(world, texts.globals);
   methods(String, texts.statics);
@@ -167,7 +168,7 @@
 
   // --- modules
 
-  const found = parts.modules({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt: parts.cwt });
+  const found = parts.modules({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt: parts.cwt, ordered: order.ordered });
   const clean = (table, names) => {
     const object = {};
     for (const name of names) object[name] = Object.freeze(table[name]);
@@ -185,13 +186,15 @@
 
   Error.prepareStackTrace = (error, calls) => {
     const at = calls[0];
-    const inside = at !== undefined && at.isNative();
+    // What the prelude stands in for is native, too.
+    const isOwn = (call) => call.getFileName() === 'function.js';
+    const inside = at !== undefined && !isOwn(at);
     const line = (at && at.getLineNumber()) || 0;
     const column = (at && at.getColumnNumber()) || 0;
     const message = native.words(String(error.name), outward(String(error.message)), inside, line, column);
     if (message !== undefined) hide(error, 'message', inward(message));
     let stack = `${error.name}: ${error.message}\n`;
-    for (const call of calls) stack += `    at ${call.getFunctionName() || 'anonymous'} (${call.isNative() ? 'native' : `:${call.getLineNumber()}`})\n`;
+    for (const call of calls) stack += `    at ${call.getFunctionName() || 'anonymous'} (${isOwn(call) ? `:${call.getLineNumber()}` : 'native'})\n`;
     hide(error, 'stack', stack);
     return stack;
   };
@@ -228,16 +231,16 @@
     for (const name of names) if (from[name] !== undefined) kept[name] = from[name];
     return kept;
   };
-  const entries = (values, names) => {
-    const kept = {};
-    for (const name of Object.keys(objects(values))) {
-      const entry = objects(values[name]);
-      kept[name] = keep(entry, names);
-      if (entry.multiValue !== undefined) kept[name].multiValue = entry.multiValue.map((one) => ({ value: one.value }));
-      if (kept[name].value === undefined && entry.multiValue && entry.multiValue[0]) kept[name].value = entry.multiValue[0].value;
-    }
-    return kept;
-  };
+  const entries = (values, names) =>
+    order.ordered(
+      Object.keys(objects(values)).map((name) => {
+        const entry = objects(values[name]);
+        const kept = keep(entry, names);
+        if (entry.multiValue !== undefined) kept.multiValue = entry.multiValue.map((one) => ({ value: one.value }));
+        if (kept.value === undefined && entry.multiValue && entry.multiValue[0]) kept.value = entry.multiValue[0].value;
+        return [name, kept];
+      }),
+    );
   return {
     imported,
     begin(time, request, rawQuery) {
@@ -260,7 +263,7 @@
       event.request.cookies = entries(given.request.cookies, ['value']);
       state.headers = Object.keys(event.request.headers).map(outward);
       const raw = state.rawQuery;
-      if (!v1) hide(event.request, 'rawQueryString', function rawQueryString() { return raw === null ? undefined : inward(raw); });
+      if (!v1) hide(event.request, 'rawQueryString', function rawQueryString() { return typeof raw === 'string' ? inward(raw) : undefined; });
       if (given.response) {
         event.response = keep(given.response, ['statusCode', 'statusDescription']);
         event.response.headers = entries(given.response.headers, ['value']);

@@ -6,7 +6,7 @@
 // `outward` gives a text back its characters, for whatever leaves the engine or is counted in bytes.
 //
 // `letters` are the code points that stand in the script itself, in order: they keep their slots for every event.
-(function (letters) {
+(function (letters, order, look) {
   const uncurry = (method) => Function.prototype.call.bind(method);
   const proto = String.prototype;
   const charCodeAt = uncurry(proto.charCodeAt);
@@ -28,10 +28,11 @@
     expression.exec = RegExp.prototype.exec;
     return RegExp.prototype.test.bind(expression);
   };
-  const hasHigh = matcher(/[\ud800-\udbff]/);
-  const isAscii = matcher(/^[\0-\x7f]*$/);
+  // Looked for in Rust: an expression of ours over a long text would count as the function's own work.
+  const hasLong = (real) => look.hasLong(real);
+  const isAscii = (given) => isWellFormed(given) && look.isAscii(given);
   const isBlank = matcher(/^[ \t\n\r]$/);
-  const numerals = /^-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?/;
+  const numerals = /^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/;
   numerals.exec = RegExp.prototype.exec;
   const numeral = (given) => numerals.exec(given);
   const isHex = matcher(/^[0-9a-fA-F]$/);
@@ -59,7 +60,7 @@
   const pointOf = (code) => (code >= FIRST && code < FIRST + points.length ? points[code - FIRST] : code);
 
   const inward = (real) => {
-    if (isWellFormed(real) && !hasHigh(real)) return real;
+    if (isWellFormed(real) && !hasLong(real)) return real;
     let result = '';
     let from = 0;
     for (let i = 0; i < real.length; i++) {
@@ -188,7 +189,7 @@
       // The edge takes whatever comes before the digits for the beginning of a number.
       if (first > '9') fail('Unexpected token', at);
       const digits = numeral(slice(json, at));
-      if (digits === null) fail('Unexpected number', at);
+      if (digits === null) fail('Unexpected number', json[at] === '-' && at + 1 < json.length ? at + 1 : at);
       proper += slice(json, from, at) + text(+digits[0]);
       at += digits[0].length;
       from = at;
@@ -239,22 +240,25 @@
   const methods = {
     toLowerCase() { return lower(this); },
     toUpperCase() { return upper(this); },
+    codePointAt(at) {
+      const code = native.codePointAt.call(this, at);
+      return code === undefined ? NaN : pointOf(code);
+    },
   };
   // Only where there are slots: a loop over the characters of plain texts is not to pay for this.
   const armed = {
     charCodeAt(at) { return pointOf(native.charCodeAt.call(this, at)); },
-    codePointAt(at) { return pointOf(native.codePointAt.call(this, at)); },
   };
   const json = {
     parse(given, reviver) {
       let written = escapes(text(given));
       let parsed;
       try {
-        parsed = native.parse(written);
+        parsed = order.parse(native.parse, written);
       } catch (error) {
         if (!(error instanceof ErrorOf.SyntaxError)) throw error;
         written = complaint(written);
-        parsed = native.parse(written);
+        parsed = order.parse(native.parse, written);
       }
       return typeof reviver === 'function' ? native.parse(written, reviver) : parsed;
     },
@@ -270,10 +274,10 @@
       while (points.length > letters.length) slots.delete(points.pop());
       if (letters.length === 0) disarm();
     },
-    // How to put `charCodeAt` and `codePointAt` in and out.
+    // How to put `charCodeAt` in and out.
     install(put) {
       arm = () => put(armed);
-      disarm = () => put({ charCodeAt: native.charCodeAt, codePointAt: native.codePointAt });
+      disarm = () => put({ charCodeAt: native.charCodeAt });
       if (points.length > 0) arm();
     },
   };

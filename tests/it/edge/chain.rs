@@ -15,7 +15,7 @@ const RESPONSE: &str = "function handler(event) {
   var response = event.response;
   response.headers['x-seen'] = { value: event.request.uri + ' ' + response.statusCode };
   response.cookies['seen'] = { value: '1', attributes: 'Path=/' };
-  if (event.request.querystring.bad) { response.headers['Upper'] = { value: 'x' }; }
+  if (event.request.querystring.bad) { response.headers['U' + 'pper'] = { value: 'x' }; }
   if (event.request.querystring.loop) { for (;;); }
   if (event.request.querystring.teapot) { response.statusCode = 418; }
   return response;

@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 mod programs;
 mod rules;
+mod utilization;
 mod world;
 
 use qdn::edge::{self, Bundle, Event, KeyValues, Outcome, Runtime};

@@ -4,7 +4,9 @@ use super::books::{Books, Hold};
 use super::live::as_stored;
 use super::objects::How;
 use super::{Context, Prepared, Progress, Proof, Stopped, Wish};
+use crate::deploy::invalidation::tags;
 use crate::deploy::ledger;
+use crate::deploy::options::Mode;
 use crate::deploy::plan::{Phase, Plan, Reason};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stage, Stat, Tag, When};
 use crate::release::{Class, Digest, ObjectEntry};
@@ -12,6 +14,7 @@ use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// From this size on a body that the stage has is copied there, and not sent a second time. In bytes.
 const LARGE: u64 = 16 * 1024 * 1024;
@@ -40,7 +43,13 @@ pub enum Supply<'a> {
 /// Digest and headers of an entry.
 pub(super) fn described(entry: &ObjectEntry) -> Described<'_> {
     let ObjectEntry { sha256, size, content_type, cache_control, .. } = entry;
-    Described { sha256, size: *size, content_type, cache_control }
+    Described { sha256, size: *size, content_type, cache_control, cache_tag: "" }
+}
+
+/// The cache tags that an object of a stage is stored with: those of its key, where it is a page and its edge is told by
+/// tags. An asset is never purged.
+pub(super) fn cache_tag(stage: &Stage, key: &str, entry: &ObjectEntry) -> String {
+    if stage.mode == Mode::Tags && entry.class == Class::Page { tags::of(key) } else { String::new() }
 }
 
 /// How much was stored before anything public changed.
@@ -93,10 +102,11 @@ pub(super) async fn store(
         return Ok(Default::default());
     }
     (context.tell)(&Progress::Begins { what: "assets and bodies", steps: needs.len() });
+    let begun = AtomicBool::new(false);
     let one = |need: usize| {
-        let need = &needs[need];
+        let (need, begun) = (&needs[need], &begun);
         async move {
-            let how = store_one(need, context).await?;
+            let how = store_one(need, begun, context).await?;
             (context.tell)(&Progress::Step { bytes: need.entry.size });
             Ok::<_, Stopped>((how, need))
         }
@@ -122,9 +132,7 @@ pub(super) async fn make_sure(
     let look = |need: usize| {
         let need = &needs[need];
         async move {
-            if context.pace.run(|| need.bucket.stat(&need.key)).await?.is_none() {
-                store_one(need, context).await?;
-            }
+            store_one(need, &AtomicBool::new(true), context).await?;
             Ok::<_, Stopped>(())
         }
     };
@@ -266,21 +274,6 @@ async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, conte
     )]))
 }
 
-/// An asset whose headers are others now, since the table of headers changed, or somebody else stored it.
-async fn restore_headers(need: &Need<'_>, tag: Tag, context: &Context) -> Result<How, Stopped> {
-    let (described, when) = (described(&need.entry), When::Is(tag));
-    let written = match &need.source {
-        Source::Own => return Ok(How::Already),
-        Source::Here(content) => send(need.bucket, &need.key, content, &described, &when, context).await.map(|_| How::Sent),
-        Source::There(from, key) => copy(*from, key, need.bucket, &need.key, &described, &when, context).await.map(|(_, how)| how),
-    };
-    match written {
-        Ok(how) => Ok(how),
-        Err(Trouble::Condition) => Err(Stopped::Failed(format!("{} changes while it is written", need.bucket.locate(&need.key)))),
-        Err(Trouble::Stopped(stopped)) => Err(stopped),
-    }
-}
-
 /// What the keys begin with that are listed together with this one: its folder, and one letter more. A digest in
 /// hexadecimal makes that sixteen lists, which are asked for at once; the pages of one list follow each other.
 fn listed_with(key: &str) -> &str {
@@ -289,39 +282,57 @@ fn listed_with(key: &str) -> &str {
     &key[..folder + letter]
 }
 
-async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
-    let described = described(&need.entry);
-    let result = match &need.source {
-        Source::Own => return Ok(How::Already),
-        Source::Here(content) => {
-            send(need.bucket, &need.key, content, &described, &When::Missing, context).await.map(|_| How::Sent)
-        }
-        Source::There(from, key) => {
-            copy(*from, key, need.bucket, &need.key, &described, &When::Missing, context).await.map(|(_, how)| how)
-        }
-    };
-    match result {
+/// Stores what is not there yet. Writing, with the condition that there is nothing, is the question as well: one request
+/// for each, while all are new. Once some turn out to be there, an earlier run had begun with this, and it is cheaper to ask
+/// first; a large one is asked for anyway.
+async fn store_one(need: &Need<'_>, begun: &AtomicBool, context: &Context) -> Result<How, Stopped> {
+    if matches!(need.source, Source::Own) {
+        return Ok(How::Already);
+    }
+    if (need.entry.size >= LARGE || begun.load(Ordering::Relaxed))
+        && let Some(stat) = context.pace.run(|| need.bucket.stat(&need.key)).await?
+    {
+        return is_there(need, stat, context).await;
+    }
+    match write(need, &When::Missing, context).await {
         Ok(how) => Ok(how),
         Err(Trouble::Condition) => {
-            // Its name is its digest, or holds it; so it is the same, unless somebody meddled.
-            let stat = context.pace.run(|| need.bucket.stat(&need.key)).await?;
-            match stat {
+            begun.store(true, Ordering::Relaxed);
+            match context.pace.run(|| need.bucket.stat(&need.key)).await? {
+                Some(stat) => is_there(need, stat, context).await,
                 // It was removed in this moment.
-                None => Err(Stopped::Failed(format!("{} comes and goes; run it again", need.bucket.locate(&need.key)))),
-                Some(stat)
-                    if stat.sha256.as_deref().is_none_or(|sha256| sha256 == described.sha256) && stat.size == described.size =>
-                {
-                    if need.is_public && as_stored(&stat, need.entry.class) != need.entry {
-                        return restore_headers(need, stat.tag, context).await;
-                    }
-                    Ok(How::Already)
-                }
-                _ => Err(Stopped::Failed(format!(
-                    "{} is there with other bytes than its name says: something other than qdn wrote it; remove it and run this again",
-                    need.bucket.locate(&need.key)
-                ))),
+                None => Err(Stopped::Failed(format!("{} comes and goes; run it again", need.place()))),
             }
         }
+        Err(Trouble::Stopped(stopped)) => Err(stopped),
+    }
+}
+
+async fn write(need: &Need<'_>, when: &When, context: &Context) -> Result<How, Trouble> {
+    let described = described(&need.entry);
+    match &need.source {
+        Source::Own => Ok(How::Already),
+        Source::Here(content) => send(need.bucket, &need.key, content, &described, when, context).await.map(|_| How::Sent),
+        Source::There(from, key) => copy(*from, key, need.bucket, &need.key, &described, when, context).await.map(|(_, how)| how),
+    }
+}
+
+/// Its name is its digest, or holds it; so it is the same, unless somebody meddled. Headers are put right where the table of
+/// headers changed, or somebody else stored it.
+async fn is_there(need: &Need<'_>, stat: Stat, context: &Context) -> Result<How, Stopped> {
+    let entry = &need.entry;
+    if stat.sha256.as_deref().is_some_and(|sha256| sha256 != entry.sha256) || stat.size != entry.size {
+        return Err(Stopped::Failed(format!(
+            "{} is there with other bytes than its name says: something other than qdn wrote it; remove it and run this again",
+            need.place()
+        )));
+    }
+    if !need.is_public || as_stored(&stat, entry.class) == *entry {
+        return Ok(How::Already);
+    }
+    match write(need, &When::Is(stat.tag), context).await {
+        Ok(how) => Ok(how),
+        Err(Trouble::Condition) => Err(Stopped::Failed(format!("{} changes while it is written", need.place()))),
         Err(Trouble::Stopped(stopped)) => Err(stopped),
     }
 }
@@ -394,7 +405,8 @@ pub(super) async fn page(
     let Books { stage, context } = hold.books;
     hold.touch();
     let bucket = &Fenced { bucket, hold };
-    let described = described(entry);
+    let tags = cache_tag(stage, key, entry);
+    let described = Described { cache_tag: &tags, ..described(entry) };
     match &wish.supply {
         // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
         Supply::Build { objects, .. } if entry.size < LARGE => match objects(name, key) {
@@ -425,7 +437,7 @@ pub(super) async fn store_proofs(plan: &Plan, wish: &Wish<'_>, books: &Books<'_>
 }
 
 fn described_json(sha256: &str, size: usize) -> Described<'_> {
-    Described { sha256, size: size as u64, content_type: "application/json", cache_control: "no-store" }
+    Described { sha256, size: size as u64, content_type: "application/json", cache_control: "no-store", cache_tag: "" }
 }
 
 /// What a function is proven with.

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that ends there says where")]
 
 mod books;
+mod catalogue;
 mod crash;
 mod crowd;
 mod program;
+mod tags;
 
 use qdn::deploy::apply::{self, Context, LEASE, Look, Pace, Receipt, Stopped, Supply, Wish};
 use qdn::deploy::invalidation::{Change, Terms};
@@ -83,6 +85,7 @@ pub(crate) fn stage(name: &str, directory: &Directory) -> Stage {
         )]),
         cdn: directory.cdn(),
         functions: BTreeMap::new(),
+        mode: qdn::deploy::options::Mode::Paths,
     }
 }
 

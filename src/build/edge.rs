@@ -79,6 +79,9 @@ pub(super) struct Functions {
     /// Whose URLs which function decides.
     pub(super) viewer_request: BTreeMap<String, String>,
     pub(super) edge: Option<Edge>,
+    /// The function that sees which distribution's answers.
+    pub(super) viewer_response: BTreeMap<String, String>,
+    pub(super) response_edge: Option<Edge>,
 }
 
 /// The sources of functions: `functions/<name>.js` or `.ts`. What lies deeper is theirs to import.
@@ -153,7 +156,14 @@ pub(super) type Memory = Last<(Inputs, Vec<Runtime>, Vec<Levels>), Vec<Bundle>>;
 
 /// Checks and bundles every function of a project.
 pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<String, String>, memory: &Memory) -> Functions {
-    let mut all = Functions { functions: Vec::new(), diagnostics: Vec::new(), viewer_request: BTreeMap::new(), edge: None };
+    let mut all = Functions {
+        functions: Vec::new(),
+        diagnostics: Vec::new(),
+        viewer_request: BTreeMap::new(),
+        edge: None,
+        viewer_response: BTreeMap::new(),
+        response_edge: None,
+    };
     let entries = entries(sources);
     let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
     for (name, (_, span)) in &config.runtimes {
@@ -161,13 +171,15 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             all.diagnostics.push(no_function(name, &names, *span));
         }
     }
+    let answering = config.viewer_response.as_ref().map(|(name, _)| name.as_str());
+    let deciding: Vec<&str> = names.iter().copied().filter(|name| answering != Some(*name)).collect();
     let chosen = match &config.viewer_request {
         Some((name, span)) if !names.contains(&name.as_str()) => {
             all.diagnostics.push(no_function(name, &names, *span));
             None
         }
         Some((name, _)) => Some(name.clone()),
-        None => match names.as_slice() {
+        None => match deciding.as_slice() {
             [only] => Some((*only).to_owned()),
             [] => None,
             several => {
@@ -183,7 +195,7 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             }
         },
     };
-    for (name, span) in config.named_functions.iter().chain(config.deciders.values()) {
+    for (name, span) in config.named_functions.iter().chain(config.deciders.values()).chain(&config.viewer_response) {
         if !names.contains(&name.as_str()) {
             all.diagnostics.push(no_function(name, &names, *span));
         }
@@ -215,6 +227,12 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
         let Some(bundle) = bundle else { continue };
         let function =
             Function { name: name.clone(), runtime: bundle.runtime.name().to_owned(), code: bundle.code.as_str().into() };
+        if answering == Some(name.as_str()) {
+            let all_of_them = config.site.distributions.iter().map(|other| other.name.clone());
+            let served = std::iter::once(DEFAULT_DISTRIBUTION.to_owned()).chain(all_of_them);
+            all.viewer_response = served.map(|distribution| (distribution, name.clone())).collect();
+            all.response_edge = Some(Edge { function: function.clone(), runtime: bundle.runtime });
+        }
         if chosen.as_ref() == Some(name) {
             if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
                 all.diagnostics.push(unserved_aliases(redirects, path));

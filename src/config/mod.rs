@@ -35,6 +35,8 @@ pub struct Config {
     pub function_rules: BTreeMap<String, Levels>,
     /// The function that decides the site's URLs, where one is named.
     pub viewer_request: Option<(String, Span)>,
+    /// The function that sees the answers to the site's requests, where one is named.
+    pub viewer_response: Option<(String, Span)>,
     /// By distribution: the function that decides its URLs, where that is not the site's.
     pub deciders: BTreeMap<String, (String, Span)>,
     /// Functions that are named where a stage gives them another name at CloudFront.
@@ -75,6 +77,7 @@ pub fn parse(sources: &Sources) -> (Config, Vec<Diagnostic>) {
         rules: Levels::default(),
         function_rules: BTreeMap::new(),
         viewer_request: None,
+        viewer_response: None,
         deciders: BTreeMap::new(),
         named_functions: Vec::new(),
         stages: stages::local(&[]),
@@ -217,6 +220,7 @@ fn read_headers(table: Table, config: &mut Config, path: &SourcePath, problems: 
 
 fn read_functions(mut table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
     config.viewer_request = table.text("viewer_request", path, problems);
+    config.viewer_response = table.text("viewer_response", path, problems);
     if let Some((rows, _)) = table.table("rules", path, problems) {
         config.rules = rules::read(rows, path, problems);
     }

@@ -1,7 +1,11 @@
 //! What the engine asks of Rust: bytes, digests, and somewhere to print.
 
 use super::budget::Budget;
+use super::script::Script;
+use super::{message, pattern};
 use crate::edge::outcome::{Frame, RunError};
+use crate::edge::runtime::Runtime;
+use crate::edge::syntax;
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -66,7 +70,13 @@ impl Traces {
 }
 
 /// The object that the prelude is given.
-pub(super) fn object<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>, budget: &Rc<Budget>) -> rquickjs::Result<Object<'js>> {
+pub(super) fn object<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    runtime: Runtime,
+    traces: &Rc<Traces>,
+    budget: &Rc<Budget>,
+) -> rquickjs::Result<Object<'js>> {
     let host = Object::new(ctx.clone())?;
     let bytes = |ctx: Ctx<'js>, bytes: Vec<u8>| TypedArray::<u8>::new(ctx, bytes);
 
@@ -123,20 +133,49 @@ pub(super) fn object<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>, budget: &Rc<Budge
         })?,
     )?;
 
+    // Of texts without half pairs, which is all that can leave the engine.
+    host.set("hasLong", Function::new(ctx.clone(), |text: String| text.bytes().any(|byte| byte >= 0xf0))?)?;
+    host.set("isAscii", Function::new(ctx.clone(), |text: String| text.is_ascii())?)?;
+    host.set("hasIndex", Function::new(ctx.clone(), |text: String| has_index(&text))?)?;
+    // What is wrong with a pattern, or nothing; and the pattern for the engine.
+    host.set(
+        "pattern",
+        Function::new(ctx.clone(), move |pattern: String, flags: String| {
+            let wrong = syntax::pattern_error(&pattern, &flags, runtime).unwrap_or_default();
+            vec![wrong, pattern::translate(&pattern, &flags)]
+        })?,
+    )?;
+    let code: Rc<str> = script.code().into();
+    host.set(
+        "words",
+        Function::new(ctx.clone(), move |name: String, said: String, native: bool, line: usize, column: usize| {
+            message::translate(&name, &said, native, || message::called(&code, line, column))
+        })?,
+    )?;
+
     let printed = traces.clone();
     host.set("log", Function::new(ctx.clone(), move |text: String| printed.log(&text))?)?;
     let asked = traces.clone();
     host.set(
         "origin",
-        Function::new(ctx.clone(), move |call: String, arguments: String| {
+        Function::new(ctx.clone(), move |call: String, arguments: String, present: Vec<String>| {
             let arguments: Value = serde_json::from_str(&arguments).unwrap_or_default();
-            if let Err(error) = crate::edge::origin::validate(&call, &arguments) {
+            if let Err(error) = crate::edge::origin::validate_whole(&call, &arguments, &present) {
                 asked.origin_error.borrow_mut().get_or_insert(error);
             }
             asked.origin.borrow_mut().push(serde_json::json!({ "call": call, "with": arguments }));
         })?,
     )?;
     Ok(host)
+}
+
+/// Whether a JSON text may hold a key that looks like an integer: digits in quotes, and a colon behind them.
+fn has_index(json: &str) -> bool {
+    json.match_indices('"').any(|(at, _)| {
+        let rest = json[at + 1..].trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let digits = json.len() - at - 1 - rest.len();
+        (1..=10).contains(&digits) && rest.strip_prefix('"').is_some_and(|rest| rest.trim_start().starts_with(':'))
+    })
 }
 
 /// The bytes that the characters of a text stand for. To look into an array of the engine's is unsafe.

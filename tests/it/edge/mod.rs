@@ -3,11 +3,18 @@
 #![allow(clippy::disallowed_methods, reason = "the samples are files")]
 
 mod cases;
+mod chain;
 mod compiler;
+mod cwt;
+mod differences;
+mod differential;
+mod hostile;
 mod levels;
 mod limits;
 mod lowering;
+mod programs;
 mod rules;
+mod utilization;
 mod world;
 
 use qdn::edge::{self, Bundle, Event, KeyValues, Outcome, Runtime};

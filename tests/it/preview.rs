@@ -373,7 +373,7 @@ impl Stage {
     fn put(&self, bucket: &str, key: &str, bytes: &[u8], content_type: &str, cache_control: &str) {
         let bucket: Arc<dyn Bucket> = self.directory.bucket(bucket);
         let sha256 = qdn::jobs::token::sha256_hex(bytes);
-        let described = Described { sha256: &sha256, size: bytes.len() as u64, content_type, cache_control };
+        let described = Described { sha256: &sha256, size: bytes.len() as u64, content_type, cache_control, cache_tag: "" };
         self.runtime.block_on(async {
             let when = bucket.stat(key).await.expect("asked").map_or(When::Missing, |stat| When::Is(stat.tag));
             bucket.put(key, &Content::Bytes(bytes.into()), &described, &when).await.expect("written");

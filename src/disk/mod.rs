@@ -9,7 +9,7 @@ mod write;
 pub use cache::ImageCache;
 pub use documents::Folder;
 pub use stored::{Stored, stored};
-pub use watch::{Watch, watch};
+pub use watch::{Watch, watch, watch_folders};
 pub use write::{Written, write};
 
 use crate::source::{Diagnostic, SourcePath, Sources, Span};

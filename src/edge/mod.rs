@@ -10,6 +10,7 @@
 mod bundle;
 pub mod cases;
 mod check;
+pub mod coverage;
 mod emulator;
 mod event;
 mod headers;

@@ -1,6 +1,7 @@
 //! What came of one run.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The classes of failure, by the names they have in CloudFront's metrics and headers.
@@ -80,6 +81,8 @@ pub struct Outcome {
     pub utilization: u8,
     /// What the function asked of `cf.updateRequestOrigin` and the like: `{"call": …, "with": …}`, in order.
     pub origin: Vec<Value>,
+    /// The numbers of the branches that were taken, of a script that was made to count them.
+    pub reached: BTreeSet<usize>,
 }
 
 impl Outcome {

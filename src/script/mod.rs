@@ -8,6 +8,7 @@
 //! syntax tree as [`ast`] and [`visit`].
 
 mod browser;
+mod count;
 mod flat;
 mod graph;
 mod hoist;
@@ -25,6 +26,7 @@ mod scope;
 mod tests;
 
 pub use browser::{Chunk, ChunkImport, ChunkOptions, chunks, placeholder};
+pub use count::{Branch, COUNTER, Call, Way, count, counted};
 pub use flat::{FunctionOptions, Script, function};
 pub use graph::{Graph, Options, graph};
 pub use last::{Inputs, Last};

@@ -3,14 +3,16 @@
 mod args;
 mod build;
 mod check;
+
 mod run;
 mod test;
-mod workshop;
+pub(super) mod workshop;
 
-pub(super) use args::{FunctionArgs, FunctionCommand};
+pub(super) use args::{FunctionArgs, FunctionCommand, PublishFunction, Pull, RollbackFunction};
 pub(super) use test::check_cases;
 
 use super::args::Global;
+use super::deploy;
 use super::ui::Ui;
 
 /// Does what was typed behind `qdn function`.
@@ -20,5 +22,9 @@ pub(super) fn function(global: &Global, command: &FunctionCommand, ui: &mut Ui) 
         FunctionCommand::Build(command) => build::build(global, command, ui),
         FunctionCommand::Run(command) => run::run(global, command, ui),
         FunctionCommand::Test(command) => test::test(global, command, ui),
+        FunctionCommand::Record(_) => Ok(0),
+        FunctionCommand::Publish(command) => deploy::function::publish(global, command, ui),
+        FunctionCommand::Rollback(command) => deploy::function::rollback(global, command, ui),
+        FunctionCommand::Pull(command) => deploy::function::pull(global, command, ui),
     }
 }

@@ -8,25 +8,29 @@ use crate::disk;
 use crate::edge::{self, Bundle, Runtime};
 use crate::source::{self, Diagnostic, SourcePath, Sources};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Functions with everything that they may import.
-pub(super) struct Workshop {
-    pub(super) sources: Sources,
-    pub(super) functions: Vec<Named>,
-    pub(super) modules: BTreeMap<String, String>,
-    pub(super) diagnostics: Vec<Diagnostic>,
+pub(in crate::cli) struct Workshop {
+    pub(in crate::cli) sources: Sources,
+    pub(in crate::cli) functions: Vec<Named>,
+    pub(in crate::cli) modules: BTreeMap<String, String>,
+    pub(in crate::cli) diagnostics: Vec<Diagnostic>,
+    /// What the paths of the sources are relative to.
+    pub(in crate::cli) base: PathBuf,
+    /// Whether it is a project, and not a file by itself.
+    pub(in crate::cli) is_project: bool,
 }
 
-pub(super) struct Named {
-    pub(super) name: String,
-    pub(super) path: SourcePath,
-    pub(super) runtime: Runtime,
+pub(in crate::cli) struct Named {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) path: SourcePath,
+    pub(in crate::cli) runtime: Runtime,
 }
 
 impl Workshop {
     /// The function that was named, or all of the project's.
-    pub(super) fn open(global: &Global, wanted: Option<&str>, runtime: Option<&str>) -> Result<Self, String> {
+    pub(in crate::cli) fn open(global: &Global, wanted: Option<&str>, runtime: Option<&str>) -> Result<Self, String> {
         let runtime = runtime.map(|name| {
             Runtime::from_name(name).ok_or_else(|| {
                 format!(
@@ -59,10 +63,11 @@ impl Workshop {
         gather(&mut sources, &path);
         gather_cases(&mut sources, file, &path);
         let functions = vec![Named { name, path, runtime: runtime.unwrap_or_default() }];
-        Ok(Self { sources, functions, modules: build::virtual_modules(&BTreeMap::new()), diagnostics: Vec::new() })
+        let modules = build::virtual_modules(&BTreeMap::new());
+        Ok(Self { sources, functions, modules, diagnostics: Vec::new(), base: PathBuf::new(), is_project: false })
     }
 
-    pub(super) fn of_project(global: &Global, wanted: Option<&str>, runtime: Option<Runtime>) -> Result<Self, String> {
+    pub(in crate::cli) fn of_project(global: &Global, wanted: Option<&str>, runtime: Option<Runtime>) -> Result<Self, String> {
         let root = root(global).map_err(|error| match wanted {
             Some(name) => format!("there is no file `{name}`, and no project with a function of that name"),
             None => error,
@@ -88,14 +93,14 @@ impl Workshop {
             });
         }
         let redirects = build::redirects(&sources, &memory(&root));
-        Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics })
+        Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics, base: root, is_project: true })
     }
 
-    pub(super) fn check(&self, function: &Named) -> edge::Checked {
+    pub(in crate::cli) fn check(&self, function: &Named) -> edge::Checked {
         edge::check(&self.sources, &function.path, &edge::Options { runtime: function.runtime, virtual_modules: &self.modules })
     }
 
-    pub(super) fn bundle(&self, function: &Named) -> Result<Bundle, Vec<Diagnostic>> {
+    pub(in crate::cli) fn bundle(&self, function: &Named) -> Result<Bundle, Vec<Diagnostic>> {
         self.check(function).bundle()
     }
 }

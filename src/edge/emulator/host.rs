@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use crate::edge::outcome::RunError;
+use crate::script::{COUNTER, Call};
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -14,6 +15,7 @@ use serde_json::Value;
 use sha1::Sha1;
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// CloudFront cuts a run's log at this many bytes.
@@ -35,6 +37,8 @@ pub(super) struct Traces {
     pub(super) origin: RefCell<Vec<Value>>,
     /// The first thing wrong with that.
     pub(super) origin_error: RefCell<Option<RunError>>,
+    /// The branches that were taken, of a script that counts them.
+    pub(super) reached: RefCell<BTreeSet<usize>>,
 }
 
 impl Traces {
@@ -44,6 +48,7 @@ impl Traces {
         self.logged.set(0);
         self.origin.take();
         self.origin_error.take();
+        self.reached.take();
     }
 
     fn log(&self, text: &str) {
@@ -134,6 +139,31 @@ pub(super) fn object<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>, budget: &Rc<Budge
         })?,
     )?;
     Ok(host)
+}
+
+/// Gives the world what a script that counts its branches calls: see [`Call`] for what the numbers mean.
+pub(super) fn count<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>) -> rquickjs::Result<()> {
+    let counted = traces.clone();
+    let hit = Function::new(ctx.clone(), move |branch: usize| {
+        counted.reached.borrow_mut().insert(branch);
+    })?;
+    let [falsy, truthy, there, begins, ends, turns] =
+        [Call::IfFalsy, Call::IfTruthy, Call::IfThere, Call::Begins, Call::Ends, Call::Turns].map(|call| call as u8);
+    let make: Function<'js> = ctx.eval(format!(
+        "(function (hit) {{ var open = {{}}; return function (branch, call, value) {{
+          switch (call) {{
+            case undefined: hit(branch); break;
+            case {falsy}: if (!value) hit(branch); break;
+            case {truthy}: if (value) hit(branch); break;
+            case {there}: if (value !== null && value !== undefined) hit(branch); break;
+            case {begins}: open[branch] = true; break;
+            case {turns}: open[branch] = false; break;
+            case {ends}: if (open[branch]) hit(branch); open[branch] = false; break;
+          }}
+          return value;
+        }}; }})"
+    ))?;
+    ctx.globals().set(COUNTER, make.call::<_, Function<'js>>((hit,))?)
 }
 
 /// The bytes that the characters of a text stand for. To look into an array of the engine's is unsafe.

@@ -12,6 +12,7 @@ pub(super) struct Script {
     /// The modules it imports, in the order of the parameters they are given to.
     imports: Vec<String>,
     lasting: bool,
+    counted: bool,
 }
 
 impl Script {
@@ -21,6 +22,15 @@ impl Script {
             let message = format!("the code has {} bytes; a function has {MAX_CODE_BYTES} at most", code.len());
             return Err(RunError { kind: ErrorKind::SizeLimit, message });
         }
+        Self::read(code, runtime)
+    }
+
+    /// A script that says which of its branches are taken. It is never uploaded, and may be as large as it likes.
+    pub(super) fn counted(code: &str, runtime: Runtime) -> Result<Self, RunError> {
+        Ok(Self { counted: true, ..Self::read(code, runtime)? })
+    }
+
+    fn read(code: &str, runtime: Runtime) -> Result<Self, RunError> {
         let facts = syntax::read(&SourcePath::new("function.js"), code, runtime).map_err(RunError::execution)?;
         // Blanks in the place of the imports: every line keeps its number.
         let mut rest = code.to_owned();
@@ -34,16 +44,21 @@ impl Script {
         }
         let names: Vec<&str> = facts.imports.iter().map(|import| import.local.as_str()).collect();
         let imports = facts.imports.iter().map(|import| import.module.clone()).collect();
-        Ok(Self { code: wrap(&rest, &names), imports, lasting: facts.reaches_builtins })
+        Ok(Self { code: wrap(&rest, &names), imports, lasting: facts.reaches_builtins, counted: false })
     }
 
     /// A script of our own, of which everything is known.
     pub(super) fn bare(code: &str) -> Self {
-        Self { code: wrap(code, &[]), imports: Vec::new(), lasting: false }
+        Self { code: wrap(code, &[]), imports: Vec::new(), lasting: false, counted: false }
     }
 
     pub(super) fn code(&self) -> &str {
         &self.code
+    }
+
+    /// Whether it says which of its branches are taken.
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted
     }
 
     /// Whether it may leave something in the engine for the next event.

@@ -20,6 +20,7 @@ mod outcome;
 mod places;
 mod runtime;
 mod syntax;
+pub mod traffic;
 mod validate;
 
 pub use crate::script::{Inputs, Last};

@@ -173,6 +173,14 @@ impl Counter<'_> {
         branch
     }
 
+    /// Goes on with what a statement holds. A label stays with its loop, or nobody could `continue` there.
+    fn inside(&mut self, statement: &mut Stmt) {
+        match statement {
+            Stmt::Labeled(labeled) => self.inside(&mut labeled.body),
+            other => other.visit_mut_children_with(self),
+        }
+    }
+
     /// A loop, however many labels it has. Answers the branch that is taken where it makes no turn, if it may make none.
     fn turns(&mut self, statement: &mut Stmt) -> Option<usize> {
         let (head, body, may_end) = match statement {
@@ -278,7 +286,7 @@ impl VisitMut for Counter<'_> {
             return;
         }
         let no_turn = self.turns(statement);
-        statement.visit_mut_children_with(self);
+        self.inside(statement);
         if let Some(branch) = no_turn {
             let inner = std::mem::replace(statement, Stmt::Empty(swc_core::ecma::ast::EmptyStmt { span: DUMMY_SP }));
             let stmts = vec![self.says(branch, Some(Call::Begins)), inner, self.says(branch, Some(Call::Ends))];

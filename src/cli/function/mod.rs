@@ -3,7 +3,7 @@
 mod args;
 mod build;
 mod check;
-
+mod record;
 mod run;
 mod test;
 pub(super) mod workshop;
@@ -22,7 +22,7 @@ pub(super) fn function(global: &Global, command: &FunctionCommand, ui: &mut Ui) 
         FunctionCommand::Build(command) => build::build(global, command, ui),
         FunctionCommand::Run(command) => run::run(global, command, ui),
         FunctionCommand::Test(command) => test::test(global, command, ui),
-        FunctionCommand::Record(_) => Ok(0),
+        FunctionCommand::Record(command) => record::record(global, command, ui),
         FunctionCommand::Publish(command) => deploy::function::publish(global, command, ui),
         FunctionCommand::Rollback(command) => deploy::function::rollback(global, command, ui),
         FunctionCommand::Pull(command) => deploy::function::pull(global, command, ui),

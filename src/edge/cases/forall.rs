@@ -199,7 +199,7 @@ impl Forall {
         if let Some(response) = &self.response {
             value["response"] = response.clone();
         }
-        let (event, problems) = Event::from_part(&SourcePath::new("event"), "", &[], &value);
+        let (event, problems) = Event::from_part(&SourcePath::new("event"), &value.to_string(), &[], &value);
         let why = || problems.iter().find(|problem| problem.is_error()).map_or_else(String::new, |problem| problem.message.clone());
         event.ok_or_else(why)
     }

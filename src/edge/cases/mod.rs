@@ -10,6 +10,7 @@ mod rewrite;
 
 pub use expect::{Difference, Expect, compare};
 pub use forall::{Forall, Trial};
+pub(super) use rewrite::told;
 pub use rewrite::{Unchanged, updated};
 
 use super::emulator::Emulator;
@@ -62,7 +63,7 @@ impl Case {
 
     /// The case of its own that a property's failure is: to be written to a file.
     pub fn found(&self, event: &Value) -> Value {
-        let (read, _) = Event::from_part(&self.path, "", &[], event);
+        let (read, _) = Event::from_part(&self.path, &event.to_string(), &[], event);
         let expect = read.map_or_else(|| self.expect.clone(), |event| self.expected(&event));
         let mut case = json!({ "about": format!("Found by `{}`.", self.name), "event": event, "expect": expect.to_json() });
         if !self.pairs.0.is_empty() {

@@ -53,7 +53,7 @@ pub fn updated(text: &str, case: &Case, verdict: &Verdict, errors: bool) -> Resu
 }
 
 /// What matters most of a result.
-pub(super) fn told(result: &Value) -> Value {
+pub(in crate::edge) fn told(result: &Value) -> Value {
     match result.get("response") {
         Some(response) => {
             let mut parts = json!({ "statusCode": response["statusCode"] });

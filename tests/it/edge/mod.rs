@@ -3,7 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "the samples are files")]
 
 mod cases;
+mod cloud;
+mod daily;
 mod limits;
+mod record;
 mod rules;
 mod world;
 

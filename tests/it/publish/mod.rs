@@ -5,7 +5,7 @@
 mod books;
 mod crash;
 mod crowd;
-mod program;
+pub(crate) mod program;
 
 use qdn::deploy::apply::{self, Context, LEASE, Look, Pace, Receipt, Stopped, Supply, Wish};
 use qdn::deploy::invalidation::{Change, Terms};

@@ -298,8 +298,9 @@ pub(in crate::cli) fn pull(global: &Global, args: &Pull, ui: &mut Ui) -> std::re
                 )])
                 .into());
             }
-            _ => {
-                disk::write_file(&out, &there.code).map_err(|error| format!("`{}` cannot be written: {error}", out.display()))?;
+            known => {
+                let write = if known.is_ok() { disk::write_file } else { disk::write_new };
+                write(&out, &there.code).map_err(|error| format!("`{}` cannot be written: {error}", out.display()))?;
                 true
             }
         };

@@ -70,11 +70,7 @@ pub(super) fn record(global: &Global, command: &Record, ui: &mut Ui) -> Result<u
     if !command.dry_run {
         for one in &recording.cases {
             let file = workshop.base.join(traffic::file(&function.path, &one.name).as_str());
-            // Somebody may have made it since.
-            if disk::read_file(&file).is_ok() {
-                return Err(format!("`{}` is there now, and was left as it is; run it again", file.display()));
-            }
-            if let Err(error) = disk::write_file(&file, traffic::text(&one.case).as_bytes()) {
+            if let Err(error) = disk::write_new(&file, traffic::text(&one.case).as_bytes()) {
                 ui.error(&format!("`{}` cannot be written: {error}", file.display()));
                 return Ok(USAGE);
             }
@@ -147,10 +143,7 @@ fn say(recording: &Recording, tally: &Tally, dry_run: bool, file: impl Fn(&str) 
         ui.say(&format!("  {} like {log}:{line}: {why}", plural(*count as usize, "line")));
     }
     if recording.known > 0 {
-        ui.say(&format!(
-            "{} decided as existing cases say",
-            plural(recording.known, "kind of request").replace("requests", "request")
-        ));
+        ui.say(&format!("{} of request known from existing cases", plural(recording.known, "kind")));
     }
     if recording.left > 0 {
         ui.say(&format!("{} more kinds were left out: `--limit` takes more", recording.left));

@@ -218,14 +218,14 @@ fn draw(one_of: &OneOf, choices: &mut Choices<'_>) -> Option<String> {
 fn patterns(value: &Value, at: &[Step], wrong: &mut Vec<Wrong>) -> OneOf {
     let mut one = |value: &Value, at: Vec<Step>| match value {
         Value::Null => None,
-        Value::String(text) => Pattern::parse(text).map_err(|(message, hint)| wrong.push((at, message, hint))).ok(),
+        Value::String(text) => Some(Pattern::parse(text).unwrap_or_else(|(message, hint)| {
+            wrong.push((at, message, hint));
+            Pattern::default()
+        })),
         _ => {
-            wrong.push((
-                at,
-                "what varies is no text".to_owned(),
-                "write a text such as `\"/track/{token}\"`, or a list of them".to_owned(),
-            ));
-            None
+            let hint = "write a text such as `\"/track/{token}\"`, or a list of them".to_owned();
+            wrong.push((at, "what varies is no text".to_owned(), hint));
+            Some(Pattern::default())
         }
     };
     match value {

@@ -88,6 +88,8 @@ fn njs_agrees_with_the_emulator() {
     let all = all();
     // Of a property, as many events as such a test can afford.
     let mut events: Vec<edge::Event> = all.into_iter().flat_map(|case| case.events(20)).collect();
+    // njs cuts what it prints.
+    events.retain(|event| event.value().to_string().len() < 3_000);
     for (path, query) in
         [("/old/", None), ("/old", Some("a=1")), ("/ad", Some("b&utm=x")), ("/ad/", None), ("/gone", Some("q=%20"))]
     {

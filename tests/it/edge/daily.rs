@@ -58,7 +58,7 @@ fn a_property_is_tried_and_its_failure_is_printed_as_a_case() {
     let broken = r#"{ "forall": { "uri": "/{tokn}" }, "expect": { "request": { "uri": { "$like": "x" } } } }"#;
     project.write("functions/route.cases/broken.json", broken);
     let places = project.qdn(&["function", "test", "--json"]).ended(1).places();
-    assert_eq!(places, ["CFF094 functions/route.cases/broken.json:1:15", "CFF094 functions/route.cases/broken.json:1:65"]);
+    assert_eq!(places, ["CFF094 functions/route.cases/broken.json:1:15", "CFF094 functions/route.cases/broken.json:1:69"]);
 }
 
 #[test]

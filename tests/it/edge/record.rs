@@ -73,7 +73,7 @@ fn a_log_becomes_cases_that_pass_and_tell_nothing_of_anybody() {
     project.qdn(&["function", "test"]).ended(0);
     let before = project.tree("functions");
     let run = project.qdn(&["function", "record", "access.log"]).ended(0);
-    assert!(run.stderr.contains("5 kind of request decided as existing cases say"), "{}", run.stderr);
+    assert!(run.stderr.contains("5 kinds of request known from existing cases"), "{}", run.stderr);
     assert!(run.stderr.contains("1 line like access.log:9: it has 2 values for 12 fields"), "{}", run.stderr);
     assert_eq!(project.tree("functions"), before, "what is there is never overwritten");
 }

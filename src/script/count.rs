@@ -154,7 +154,7 @@ impl Counter<'_> {
     fn taken(&self, branch: usize, expression: &mut Box<Expr>) {
         let inner = std::mem::replace(expression, nothing());
         let sequence = SeqExpr { span: DUMMY_SP, exprs: vec![Box::new(self.call(branch, None, None)), inner] };
-        *expression = Box::new(Expr::Paren(ParenExpr { span: DUMMY_SP, expr: Box::new(Expr::Seq(sequence)) }));
+        **expression = Expr::Paren(ParenExpr { span: DUMMY_SP, expr: Box::new(Expr::Seq(sequence)) });
     }
 
     /// A statement after what is said first.
@@ -335,7 +335,7 @@ impl VisitMut for Counter<'_> {
                 node.visit_mut_children_with(self);
                 if let Some(branch) = left {
                     let value = std::mem::replace(&mut node.left, nothing());
-                    node.left = Box::new(self.call(branch, Some(call), Some(value)));
+                    *node.left = self.call(branch, Some(call), Some(value));
                 }
                 self.taken(right, &mut node.right);
             }

@@ -259,7 +259,7 @@ impl Class {
         match self {
             Self::Token => many(choices, 1, 24, 10, |choices| text.push(letter(choices))),
             Self::Number => {
-                many(choices, 1, 9, 4, |choices| text.push(char::from(b'0' + u8::try_from(choices.below(10)).unwrap_or(0))))
+                many(choices, 1, 9, 4, |choices| text.push(char::from(b'0' + u8::try_from(choices.below(10)).unwrap_or(0))));
             }
             Self::Segment => {
                 many(choices, 1, 24, 8, |choices| text.push_str(&segment(choices)));

@@ -40,7 +40,7 @@ pub(super) fn cover(workshop: &Workshop, reports: &[Report], trial: Trial) -> Re
                     if case.forall.is_some()
                         || (&outcome.result, came(&outcome.error)) == (&verdict.outcome.result, came(&verdict.outcome.error)) => {}
                 Ok(_) => {
-                    problems.push(wrong(format!("the function does something else in the case `{}` when it counts", case.name)))
+                    problems.push(wrong(format!("the function does something else in the case `{}` when it counts", case.name)));
                 }
                 Err(error) => {
                     problems.push(wrong(format!("the function cannot be made to count: {error}")));

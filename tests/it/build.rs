@@ -1,9 +1,10 @@
 //! What a build makes of sources, and what it leaves alone.
 
-use crate::project::{PAGE, Project, tree};
+use crate::project::{PAGE, Project, Run, tree};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::SystemTime;
 
 fn modified(path: &Path) -> SystemTime {
@@ -282,4 +283,35 @@ fn a_project_is_found_upwards() {
     let output = project.command(&["build"]).current_dir(project.path().join("site/deep/er")).output().expect("it starts");
     assert!(output.status.success());
     assert!(project.exists("dist/manifest.json"));
+}
+
+/// Runs `qdn build` where no file may be larger than so many KiB: the system refuses as a full disk does.
+fn build_within(project: &Project, kibibytes: u32) -> Run {
+    let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec \"$0\" build");
+    let mut command = Command::new("bash");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_qdn")]).current_dir(project.path()).env("NO_COLOR", "1");
+    Run::of(&command.output().expect("bash runs"))
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_the_old_build_whole() {
+    let project = Project::new().file("site/static/large.bin", vec![1; 100_000]).file("site/old.md", "---\ntitle: old\n---\n");
+    project.qdn(&["build"]).ended(0);
+    let before = project.tree("dist");
+    project.write("site/index.md", "---\ntitle: Other\n---\n");
+    project.write("site/new/page.md", "---\ntitle: New\n---\n");
+    project.write("site/static/large.bin", vec![2; 300_000]);
+    project.remove("site/old.md");
+    let run = build_within(&project, 200).ended(2);
+    assert!(run.stderr.contains("dist/site/large.bin"), "{}", run.stderr);
+    assert!(project.tree("dist") == before, "nothing in it is another, and nothing is left over");
+    project.qdn(&["build"]).ended(0);
+    assert!(project.exists("dist/site/new/page/index.html") && !project.exists("dist/site/old/index.html"));
+
+    // Where there was none, there is none after, and the next one is not taken for somebody else's.
+    let project = Project::new().file("site/static/large.bin", vec![1; 300_000]);
+    build_within(&project, 200).ended(2);
+    assert!(!project.exists("dist/manifest.json"));
+    project.qdn(&["build"]).ended(0);
+    assert!(project.exists("dist/manifest.json") && !project.exists("dist/.unfinished.qdn"));
 }

@@ -1,7 +1,7 @@
 //! A proxy that spoils things: it stands between a client and a server, understands HTTP/1.1 well enough
 //! to tell one request from the next, and does to some of them what networks and servers do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// The server never sees it; this is answered: a status and a body.
     Status(u16, String),
+    /// The server never sees it; it is refused with a status and a code, as S3 or CloudFront says it.
+    Refuse(u16, &'static str),
     /// The server never sees it; this is answered: a status, headers, and a body.
     Answer(u16, Vec<(&'static str, String)>, String),
     /// Something happens, and then it goes through.
@@ -45,6 +47,12 @@ impl Hook {
     pub(crate) fn new(hook: impl Fn(&Request) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hook))
     }
+
+    /// Aside: it may take its time, and what it waits for may be a task of the thread that serves.
+    async fn happens(&self, request: &Request) {
+        let (hook, request) = (Arc::clone(&self.0), request.clone());
+        tokio::task::spawn_blocking(move || hook(&request)).await.expect("it ends");
+    }
 }
 
 impl fmt::Debug for Hook {
@@ -62,13 +70,16 @@ pub(crate) struct Rule {
     header: Option<(&'static str, String)>,
     skip: usize,
     times: usize,
+    every: usize,
+    /// What was asked already, where each question has it once.
+    asked: Option<Mutex<BTreeSet<String>>>,
     matched: AtomicUsize,
 }
 
 impl Rule {
     pub(crate) fn new(fault: Fault) -> Self {
         let matched = AtomicUsize::new(0);
-        Self { fault, method: None, path: None, header: None, skip: 0, times: usize::MAX, matched }
+        Self { fault, method: None, path: None, header: None, skip: 0, times: usize::MAX, every: 1, asked: None, matched }
     }
 
     pub(crate) fn method(self, method: &'static str) -> Self {
@@ -94,6 +105,16 @@ impl Rule {
         Self { times, ..self }
     }
 
+    /// Only one of so many.
+    pub(crate) fn every(self, every: usize) -> Self {
+        Self { every, ..self }
+    }
+
+    /// Only the first time that something is asked: who asks again, on the same condition, gets through.
+    pub(crate) fn once_each(self) -> Self {
+        Self { asked: Some(Mutex::default()), ..self }
+    }
+
     fn applies(&self, request: &Request) -> bool {
         let matches = self.method.is_none_or(|method| method == request.method)
             && self.path.as_ref().is_none_or(|part| request.path.contains(part))
@@ -101,13 +122,20 @@ impl Rule {
         if !matches {
             return false;
         }
+        if let Some(asked) = &self.asked {
+            let conditions = (request.header("if-match"), request.header("if-none-match"));
+            let question = format!("{} {} {conditions:?} {}", request.method, request.path, request.text());
+            if !asked.lock().expect("no panic while it was held").insert(question) {
+                return false;
+            }
+        }
         let before = self.matched.fetch_add(1, Ordering::Relaxed);
-        before >= self.skip && before - self.skip < self.times
+        before >= self.skip && (before - self.skip).is_multiple_of(self.every) && (before - self.skip) / self.every < self.times
     }
 
     /// How many requests it was done to.
     pub(crate) fn done(&self) -> usize {
-        self.matched.load(Ordering::Relaxed).saturating_sub(self.skip).min(self.times)
+        self.matched.load(Ordering::Relaxed).saturating_sub(self.skip).div_ceil(self.every).min(self.times)
     }
 }
 
@@ -124,6 +152,11 @@ impl Request {
     /// A header by its name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What was sent, as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     fn head(&self, without: &[&str]) -> String {
@@ -211,19 +244,29 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         Some(Fault::Strip(headers)) => answer(&mut client, &forward(shared.upstream, &request, headers).await?).await,
         Some(Fault::Before(hook)) => {
-            hook.0(&request);
+            hook.happens(&request).await;
             answer(&mut client, &forward(shared.upstream, &request, &[]).await?).await
         }
         Some(Fault::Instead(hook)) => {
-            hook.0(&request);
+            hook.happens(&request).await;
             client.set_zero_linger()
         }
         Some(Fault::After(hook)) => {
             let bytes = forward(shared.upstream, &request, &[]).await?;
-            hook.0(&request);
+            hook.happens(&request).await;
             answer(&mut client, &bytes).await
         }
         Some(Fault::Status(status, body)) => make_up(&mut client, &request, status, &[], &body).await,
+        Some(Fault::Refuse(status, code)) => {
+            let error = format!("<Error><Code>{code}</Code><Message>as the test wants</Message></Error>");
+            let body = if request.path.starts_with("/2020-05-31/") {
+                let namespace = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
+                format!("<ErrorResponse xmlns=\"{namespace}\">{error}<RequestId>r</RequestId></ErrorResponse>")
+            } else {
+                error
+            };
+            make_up(&mut client, &request, status, &[], &body).await
+        }
         Some(Fault::Answer(status, headers, body)) => make_up(&mut client, &request, status, &headers, &body).await,
         Some(Fault::Reset) => client.set_zero_linger(),
         Some(Fault::LoseAnswer) => {

@@ -22,10 +22,10 @@ const LEAST: usize = 2;
 const TRIES: u32 = 10;
 /// How long one request is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The bound of the first wait.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-/// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The unit of waits: the bound of the first is two of it.
+const UNIT: Duration = Duration::from_millis(25);
+/// The longest wait, in units.
+const LONGEST: u32 = 200;
 /// Retries that all requests together have at the beginning; each success adds one.
 const BUDGET: usize = 300;
 /// Two halvings are at least this far apart: one burst of refusals is one reason.
@@ -40,6 +40,7 @@ pub struct Pace {
     retries: AtomicUsize,
     slowed: std::sync::Mutex<Option<Instant>>,
     stop: AtomicBool,
+    unit: Duration,
 }
 
 impl Default for Pace {
@@ -51,6 +52,7 @@ impl Default for Pace {
             retries: AtomicUsize::new(0),
             slowed: std::sync::Mutex::new(None),
             stop: AtomicBool::new(false),
+            unit: UNIT,
         }
     }
 }
@@ -98,7 +100,7 @@ impl Pace {
                 ));
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
-            sleep(wait(tries)).await;
+            sleep(wait(self.unit, tries)).await;
         }
     }
 
@@ -159,8 +161,8 @@ impl Pace {
 }
 
 /// A wait before another try, at random up to a bound that doubles. Without randomness it is the bound: right, only slower.
-pub(super) fn wait(tries: u32) -> Duration {
-    let bound = (FIRST_WAIT * 2_u32.pow(tries.min(10))).min(LONGEST_WAIT);
+fn wait(unit: Duration, tries: u32) -> Duration {
+    let bound = unit * (2 << tries.min(10)).min(LONGEST);
     let mut random = [0; 4];
     let part = getrandom::fill(&mut random).map_or(1.0, |()| f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX));
     bound.mul_f64(part)
@@ -171,12 +173,17 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    #[tokio::test(start_paused = true)]
+    /// One that waits a fiftieth of the time.
+    fn hasty() -> Pace {
+        Pace { unit: UNIT / 50, ..Pace::default() }
+    }
+
+    #[tokio::test]
     async fn a_store_that_asks_to_slow_down_is_asked_less_and_again() {
-        let pace = Pace::default();
+        let pace = hasty();
         let asked = Cell::new(0_u32);
         let result = pace
-            .each(0..1000, |_| {
+            .each(0..400, |_| {
                 pace.run(|| async {
                     asked.set(asked.get() + 1);
                     sleep(Duration::from_millis(20)).await;
@@ -184,13 +191,13 @@ mod tests {
                 })
             })
             .await;
-        assert_eq!(result.unwrap().unwrap().len(), 1000);
+        assert_eq!(result.unwrap().unwrap().len(), 400);
         assert!(pace.limit.load(Ordering::Relaxed) < FIRST, "a third refused keeps it low");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_store_that_is_down_is_given_up() {
-        let pace = Pace::default();
+        let pace = hasty();
         let asked = Cell::new(0_usize);
         let down = || async {
             asked.set(asked.get() + 1);

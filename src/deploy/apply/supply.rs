@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// From this size on a body that the stage has is copied there, and not sent a second time. In bytes.
 const LARGE: u64 = 16 * 1024 * 1024;
@@ -93,10 +94,11 @@ pub(super) async fn store(
         return Ok(Default::default());
     }
     (context.tell)(&Progress::Begins { what: "assets and bodies", steps: needs.len() });
+    let begun = AtomicBool::new(false);
     let one = |need: usize| {
-        let need = &needs[need];
+        let (need, begun) = (&needs[need], &begun);
         async move {
-            let how = store_one(need, context).await?;
+            let how = store_one(need, begun, context).await?;
             (context.tell)(&Progress::Step { bytes: need.entry.size });
             Ok::<_, Stopped>((how, need))
         }
@@ -122,9 +124,7 @@ pub(super) async fn make_sure(
     let look = |need: usize| {
         let need = &needs[need];
         async move {
-            if context.pace.run(|| need.bucket.stat(&need.key)).await?.is_none() {
-                store_one(need, context).await?;
-            }
+            store_one(need, &AtomicBool::new(true), context).await?;
             Ok::<_, Stopped>(())
         }
     };
@@ -266,21 +266,6 @@ async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, conte
     )]))
 }
 
-/// An asset whose headers are others now, since the table of headers changed, or somebody else stored it.
-async fn restore_headers(need: &Need<'_>, tag: Tag, context: &Context) -> Result<How, Stopped> {
-    let (described, when) = (described(&need.entry), When::Is(tag));
-    let written = match &need.source {
-        Source::Own => return Ok(How::Already),
-        Source::Here(content) => send(need.bucket, &need.key, content, &described, &when, context).await.map(|_| How::Sent),
-        Source::There(from, key) => copy(*from, key, need.bucket, &need.key, &described, &when, context).await.map(|(_, how)| how),
-    };
-    match written {
-        Ok(how) => Ok(how),
-        Err(Trouble::Condition) => Err(Stopped::Failed(format!("{} changes while it is written", need.bucket.locate(&need.key)))),
-        Err(Trouble::Stopped(stopped)) => Err(stopped),
-    }
-}
-
 /// What the keys begin with that are listed together with this one: its folder, and one letter more. A digest in
 /// hexadecimal makes that sixteen lists, which are asked for at once; the pages of one list follow each other.
 fn listed_with(key: &str) -> &str {
@@ -289,39 +274,57 @@ fn listed_with(key: &str) -> &str {
     &key[..folder + letter]
 }
 
-async fn store_one(need: &Need<'_>, context: &Context) -> Result<How, Stopped> {
-    let described = described(&need.entry);
-    let result = match &need.source {
-        Source::Own => return Ok(How::Already),
-        Source::Here(content) => {
-            send(need.bucket, &need.key, content, &described, &When::Missing, context).await.map(|_| How::Sent)
-        }
-        Source::There(from, key) => {
-            copy(*from, key, need.bucket, &need.key, &described, &When::Missing, context).await.map(|(_, how)| how)
-        }
-    };
-    match result {
+/// Stores what is not there yet. Writing, with the condition that there is nothing, is the question as well: one request
+/// for each, while all are new. Once some turn out to be there, an earlier run had begun with this, and it is cheaper to ask
+/// first; a large one is asked for anyway.
+async fn store_one(need: &Need<'_>, begun: &AtomicBool, context: &Context) -> Result<How, Stopped> {
+    if matches!(need.source, Source::Own) {
+        return Ok(How::Already);
+    }
+    if (need.entry.size >= LARGE || begun.load(Ordering::Relaxed))
+        && let Some(stat) = context.pace.run(|| need.bucket.stat(&need.key)).await?
+    {
+        return is_there(need, stat, context).await;
+    }
+    match write(need, &When::Missing, context).await {
         Ok(how) => Ok(how),
         Err(Trouble::Condition) => {
-            // Its name is its digest, or holds it; so it is the same, unless somebody meddled.
-            let stat = context.pace.run(|| need.bucket.stat(&need.key)).await?;
-            match stat {
+            begun.store(true, Ordering::Relaxed);
+            match context.pace.run(|| need.bucket.stat(&need.key)).await? {
+                Some(stat) => is_there(need, stat, context).await,
                 // It was removed in this moment.
-                None => Err(Stopped::Failed(format!("{} comes and goes; run it again", need.bucket.locate(&need.key)))),
-                Some(stat)
-                    if stat.sha256.as_deref().is_none_or(|sha256| sha256 == described.sha256) && stat.size == described.size =>
-                {
-                    if need.is_public && as_stored(&stat, need.entry.class) != need.entry {
-                        return restore_headers(need, stat.tag, context).await;
-                    }
-                    Ok(How::Already)
-                }
-                _ => Err(Stopped::Failed(format!(
-                    "{} is there with other bytes than its name says: something other than qdn wrote it; remove it and run this again",
-                    need.bucket.locate(&need.key)
-                ))),
+                None => Err(Stopped::Failed(format!("{} comes and goes; run it again", need.place()))),
             }
         }
+        Err(Trouble::Stopped(stopped)) => Err(stopped),
+    }
+}
+
+async fn write(need: &Need<'_>, when: &When, context: &Context) -> Result<How, Trouble> {
+    let described = described(&need.entry);
+    match &need.source {
+        Source::Own => Ok(How::Already),
+        Source::Here(content) => send(need.bucket, &need.key, content, &described, when, context).await.map(|_| How::Sent),
+        Source::There(from, key) => copy(*from, key, need.bucket, &need.key, &described, when, context).await.map(|(_, how)| how),
+    }
+}
+
+/// Its name is its digest, or holds it; so it is the same, unless somebody meddled. Headers are put right where the table of
+/// headers changed, or somebody else stored it.
+async fn is_there(need: &Need<'_>, stat: Stat, context: &Context) -> Result<How, Stopped> {
+    let entry = &need.entry;
+    if stat.sha256.as_deref().is_some_and(|sha256| sha256 != entry.sha256) || stat.size != entry.size {
+        return Err(Stopped::Failed(format!(
+            "{} is there with other bytes than its name says: something other than qdn wrote it; remove it and run this again",
+            need.place()
+        )));
+    }
+    if !need.is_public || as_stored(&stat, entry.class) == *entry {
+        return Ok(How::Already);
+    }
+    match write(need, &When::Is(stat.tag), context).await {
+        Ok(how) => Ok(how),
+        Err(Trouble::Condition) => Err(Stopped::Failed(format!("{} changes while it is written", need.place()))),
         Err(Trouble::Stopped(stopped)) => Err(stopped),
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that ends there says where")]
 
 mod books;
+mod catalogue;
 mod crash;
 mod crowd;
 pub(crate) mod program;

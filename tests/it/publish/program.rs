@@ -174,7 +174,7 @@ async fn kill_at(rehearsal: &Rehearsal, arguments: &[&str], nth: usize, death: D
 }
 
 /// Reads the site through the edge, over and over: no page may need what is not there.
-async fn crawl(url: String, stop: Arc<AtomicBool>) -> usize {
+pub(crate) async fn crawl(url: String, stop: Arc<AtomicBool>) -> usize {
     let mut read = 0;
     while !stop.load(Ordering::Relaxed) {
         for path in ["/", "/about/", "/blog/", "/blog/a/"] {

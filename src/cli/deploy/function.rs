@@ -304,20 +304,27 @@ pub(in crate::cli) fn pull(global: &Global, args: &Pull, ui: &mut Ui) -> std::re
                 true
             }
         };
-        say_pulled(&there, development.as_ref(), &name, what, &out, is_written, ui);
+        let development = development.as_ref();
+        let of_stage = args.stage.is_some();
+        say_pulled(&Pulled { there: &there, development, name: &name, what, out: &out, is_written, of_stage }, ui);
         Ok(0)
     })
 }
 
-fn say_pulled(
-    there: &RemoteFunction,
-    development: Option<&RemoteFunction>,
-    name: &str,
-    what: &str,
-    out: &Path,
+/// What was pulled, and where it is.
+struct Pulled<'a> {
+    there: &'a RemoteFunction,
+    development: Option<&'a RemoteFunction>,
+    name: &'a str,
+    what: &'a str,
+    out: &'a Path,
     is_written: bool,
-    ui: &mut Ui,
-) {
+    /// Whether a stage keeps books of it: then it is published from the project's sources.
+    of_stage: bool,
+}
+
+fn say_pulled(pulled: &Pulled<'_>, ui: &mut Ui) {
+    let Pulled { there, development, name, what, out, is_written, of_stage } = *pulled;
     let etag = development.map(|development| development.tag.0.as_str());
     if ui.json {
         ui.document(&json!({
@@ -337,7 +344,9 @@ fn say_pulled(
         if development.code != there.code {
             ui.say("warning: DEVELOPMENT holds another version, which somebody may still be working on");
         }
-        ui.say(&format!("publish it with: qdn function publish {} --name {name} --etag {}", out.display(), development.tag.0));
+        if !of_stage {
+            ui.say(&format!("publish it with: qdn function publish {} --name {name} --etag {}", out.display(), development.tag.0));
+        }
     }
 }
 

@@ -43,7 +43,8 @@ fn project() -> Project {
 
 fn names(run: &Run) -> Vec<String> {
     let document = run.json();
-    document["recorded"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    let rows = document["recorded"].as_array().expect("a list");
+    rows.iter().map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod proofs;
 
 pub use addresses::addresses;
 pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, missing, name_problem, runtime, virtual_modules};
-pub use proofs::{Proofs, Tester, agree, proofs, tester};
+pub use proofs::{Proofs, Tester, agree, proofs, proofs_of, tester};
 
 use crate::config::{self, Config};
 pub use crate::edge::Runtime;

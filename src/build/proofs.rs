@@ -6,7 +6,7 @@
 use super::edge::entries;
 use crate::deploy::options::Proof;
 use crate::deploy::remote::Tested;
-use crate::edge::cases::{self, Case, Difference, Expect};
+use crate::edge::cases::{self, Case, Difference, Expect, Verdict};
 use crate::edge::{DEFAULT_TIME, ErrorKind, Event, KeyValues, Outcome, RunError, Runtime, run};
 use crate::release::Function;
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
@@ -36,10 +36,30 @@ pub fn proofs(sources: &Sources, functions: &BTreeMap<String, Function>) -> Resu
     let mut proofs = Proofs::default();
     let mut problems = Vec::new();
     for (name, path) in entries(sources) {
-        let Some(function) = functions.get(&name) else { continue };
-        let Some(runtime) = Runtime::from_name(&function.runtime) else { continue };
+        if let Some(function) = functions.get(&name) {
+            proofs.add(sources, &path, function, &mut problems);
+        }
+    }
+    if problems.is_empty() { Ok(proofs) } else { Err(problems) }
+}
+
+/// The proofs of one function, wherever it lies among the sources; its cases lie beside it.
+///
+/// # Errors
+/// As those of [`proofs`].
+pub fn proofs_of(sources: &Sources, path: &SourcePath, function: &Function) -> Result<Proofs, Vec<Diagnostic>> {
+    let mut proofs = Proofs::default();
+    let mut problems = Vec::new();
+    proofs.add(sources, path, function, &mut problems);
+    if problems.is_empty() { Ok(proofs) } else { Err(problems) }
+}
+
+impl Proofs {
+    fn add(&mut self, sources: &Sources, path: &SourcePath, function: &Function, problems: &mut Vec<Diagnostic>) {
+        let Some(runtime) = Runtime::from_name(&function.runtime) else { return };
+        let name = &function.name;
         let mut found = Vec::new();
-        for path in cases::of(sources, &path) {
+        for path in cases::of(sources, path) {
             let (case, said) = match sources.utf8(&path) {
                 Ok(text) => cases::parse(&path, text),
                 Err(problem) => (None, vec![problem]),
@@ -48,30 +68,39 @@ pub fn proofs(sources: &Sources, functions: &BTreeMap<String, Function>) -> Resu
             let Some(case) = case else { continue };
             let verdict = cases::run(&case, &function.code, runtime);
             if !verdict.passes() {
-                problems.push(failed(&name, &case, &verdict.differences));
-            } else if !case.pairs.0.is_empty() {
-                *proofs.with_store.entry(name.clone()).or_default() += 1;
-            } else if run(&function.code, runtime, KeyValues::default(), &case.event.clone().at(ANOTHER_TIME)).result
-                != verdict.outcome.result
-            {
-                *proofs.by_clock.entry(name.clone()).or_default() += 1;
-            } else {
-                let event = with_type(&case.event);
-                found.push(Proof { expected: expected(&verdict.outcome), name: case.name, event });
+                problems.push(failed(name, &case, &verdict));
+                continue;
+            }
+            if !case.pairs.0.is_empty() {
+                *self.with_store.entry(name.clone()).or_default() += 1;
+                continue;
+            }
+            for (number, event) in case.events(SAMPLES).into_iter().enumerate() {
+                let at = |event: &Event| run(&function.code, runtime, KeyValues::default(), event);
+                let outcome = at(&event);
+                if at(&event.clone().at(ANOTHER_TIME)).result != outcome.result {
+                    *self.by_clock.entry(name.clone()).or_default() += 1;
+                    break;
+                }
+                let name = if case.forall.is_some() { format!("{}#{}", case.name, number + 1) } else { case.name.clone() };
+                found.push(Proof { expected: expected(&outcome), name, event: with_type(&event) });
             }
         }
-        proofs.by_function.insert(name, found);
+        self.by_function.insert(name.clone(), found);
     }
-    if problems.is_empty() { Ok(proofs) } else { Err(problems) }
 }
+
+/// How many events of a property are tried where each is a request.
+const SAMPLES: u32 = 5;
 
 /// 400 days, 7 hours, 11 minutes and 13 seconds later: no field of a date is the same.
 const ANOTHER_TIME: i64 = DEFAULT_TIME + ((400 * 24 + 7) * 3_600 + 11 * 60 + 13) * 1_000 + 457;
 
-fn failed(function: &str, case: &Case, differences: &[Difference]) -> Diagnostic {
+fn failed(function: &str, case: &Case, verdict: &Verdict) -> Diagnostic {
     let problem =
         Diagnostic::error("case", format!("`{function}` does not do what this case expects")).at(&case.path, Span::default());
-    differences.iter().fold(problem, |problem, difference| problem.hint(difference.to_string()))
+    let problem = problem.maybe_hint(verdict.found.as_ref().map(|event| format!("not for {}", event["request"])));
+    verdict.differences.iter().fold(problem, |problem, difference| problem.hint(difference.to_string()))
 }
 
 /// The event with its type, which TestFunction wants and a case may leave out.

@@ -9,7 +9,7 @@ mod write;
 pub use cache::ImageCache;
 pub use documents::Folder;
 pub use stored::{Stored, stored};
-pub use watch::{Watch, watch};
+pub use watch::{Watch, watch, watch_folders};
 pub use write::{Written, write};
 
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
@@ -192,6 +192,17 @@ pub fn names(folder: &Path) -> Vec<String> {
 /// As the system has them.
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write::replace(path, bytes)
+}
+
+/// Writes a file that is not there yet, and the folders that it lies in.
+///
+/// # Errors
+/// As the system has them; `AlreadyExists` where there is one.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)?;
+    }
+    fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
 }
 
 /// Writes what nobody else on this machine should read. A file is replaced at one moment, also where a link

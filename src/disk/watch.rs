@@ -14,6 +14,8 @@ const QUIET: Duration = Duration::from_millis(8);
 pub struct Watch {
     changes: Receiver<notify::Result<notify::Event>>,
     root: PathBuf,
+    /// Where a file is by itself: the folders that are watched instead of a project's.
+    folders: Option<Vec<PathBuf>>,
     watcher: RecommendedWatcher,
 }
 
@@ -27,13 +29,34 @@ pub fn watch(root: &Path) -> notify::Result<Watch> {
     // The root alone, for `qdn.toml` and for folders that come later; `dist/` and `target/` lie in it
     // too, and watching those would make each build the cause of the next.
     watcher.watch(root, RecursiveMode::NonRecursive)?;
-    let mut watch = Watch { changes, root: root.to_path_buf(), watcher };
+    let mut watch = Watch { changes, root: root.to_path_buf(), folders: None, watcher };
+    watch.add_folders();
+    Ok(watch)
+}
+
+/// Begins to watch the scripts and cases in some folders, those that come later among them. What lies deeper is not looked at.
+///
+/// # Errors
+/// Where the system cannot watch, for want of handles most often.
+pub fn watch_folders(folders: Vec<PathBuf>) -> notify::Result<Watch> {
+    let (sender, changes) = channel();
+    let watcher = notify::recommended_watcher(sender)?;
+    let mut watch = Watch { changes, root: PathBuf::new(), folders: Some(folders), watcher };
     watch.add_folders();
     Ok(watch)
 }
 
 impl Watch {
     fn add_folders(&mut self) {
+        for folder in self.folders.iter().flatten() {
+            let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            if path.is_dir() {
+                let _ = self.watcher.watch(path, RecursiveMode::NonRecursive);
+            }
+        }
+        if self.folders.is_some() {
+            return;
+        }
         for folder in FOLDERS {
             let path = self.root.join(folder);
             if path.is_dir() {
@@ -67,6 +90,12 @@ impl Watch {
         let Ok(event) = event else { return true };
         if matches!(event.kind, EventKind::Access(_)) {
             return false;
+        }
+        if let Some(folders) = &self.folders {
+            let is_source = |path: &PathBuf| {
+                path.extension().is_none_or(|ending| ["js", "mjs", "ts", "json"].iter().any(|known| ending == *known))
+            };
+            return !folders.is_empty() && event.paths.iter().any(is_source);
         }
         event.paths.iter().any(|path| {
             let inner = path.strip_prefix(&self.root).unwrap_or(path);

@@ -10,6 +10,7 @@
 mod bundle;
 pub mod cases;
 mod check;
+pub mod coverage;
 mod emulator;
 mod event;
 mod headers;
@@ -22,6 +23,7 @@ pub mod report;
 mod runtime;
 mod syntax;
 mod trace;
+pub mod traffic;
 mod validate;
 
 pub use crate::script::{Cause, Inputs, Last, Part};

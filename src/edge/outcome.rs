@@ -1,6 +1,7 @@
 //! What came of one run.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The classes of failure, by the names they have in CloudFront's metrics and headers.
@@ -95,6 +96,8 @@ pub struct Outcome {
     pub trace: Vec<Frame>,
     /// The error with its place in the sources, drawn: from whoever has the sources.
     pub shown: Option<String>,
+    /// The numbers of the branches that were taken, of a script that was made to count them.
+    pub reached: BTreeSet<usize>,
 }
 
 impl Outcome {

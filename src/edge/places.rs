@@ -54,6 +54,23 @@ pub(super) fn find(text: &str, steps: &[Step]) -> Span {
     place
 }
 
+/// Where the whole value stands that a path leads to; nothing where it leads nowhere.
+pub(super) fn value(text: &str, steps: &[Step]) -> Option<Span> {
+    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
+    for step in steps {
+        scanner.blank();
+        match (step, scanner.peek()) {
+            (Step::Key(key), Some(b'{')) => scanner.enter_key(key, text)?,
+            (Step::Index(index), Some(b'[')) => scanner.enter_index(*index)?,
+            _ => return None,
+        };
+    }
+    let span = scanner.skip();
+    // A number or a word ends where a comma, a brace or a blank comes.
+    let end = span.start + text.get(span.start..span.end)?.trim_end().len();
+    Some(Span::new(span.start, end))
+}
+
 /// Walks a text that is known to be JSON; whatever it meets, it comes to the end.
 struct Scanner<'a> {
     bytes: &'a [u8],
@@ -171,6 +188,17 @@ mod tests {
         assert_eq!(slice(&["a".into(), 1.into(), "b\n".into()]), r#""b\n""#);
         assert_eq!(slice(&["a".into(), 2.into(), 0.into()]), "2");
         assert_eq!(slice(&["a".into(), 9.into()]), r#""a""#, "the nearest place, where there is no such item");
+    }
+
+    #[test]
+    fn a_path_leads_to_a_whole_value() {
+        let text = r#"{"a": [1 , {"b": "x,}"} ], "c": null
+        }"#;
+        let slice = |steps: &[Step]| value(text, steps).map(|span| &text[span.start..span.end]);
+        assert_eq!(slice(&["a".into(), 0.into()]), Some("1"));
+        assert_eq!(slice(&["a".into(), 1.into()]), Some(r#"{"b": "x,}"}"#));
+        assert_eq!(slice(&["c".into()]), Some("null"));
+        assert_eq!(slice(&["c".into(), "d".into()]), None);
     }
 
     #[test]

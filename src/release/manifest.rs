@@ -116,6 +116,15 @@ impl Manifest {
         manifest
     }
 
+    /// The same release with another version of a function, or with one more: a release of its own.
+    #[must_use]
+    pub fn with_function(&self, name: &str, entry: FunctionEntry) -> Self {
+        let mut other = Self { release: String::new(), ..self.clone() };
+        other.functions.insert(name.to_owned(), entry);
+        other.release = Digest::of(other.to_json().as_bytes()).short();
+        other
+    }
+
     /// The manifest as it is stored: one line per field, keys in order, a newline at the end.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("strings, numbers and ordered maps always serialise");
@@ -163,6 +172,15 @@ mod tests {
         assert_eq!(Manifest::parse(&manifest.to_json()), Ok(manifest));
         assert_eq!(Manifest::parse(r#"{"version": 9}"#), Err(ParseError::Version(9)));
         assert!(matches!(Manifest::parse("{"), Err(ParseError::Form(_))));
+    }
+
+    #[test]
+    fn another_function_is_another_release_and_the_same_one_the_same() {
+        let entry = |sha256: &str| FunctionEntry { sha256: sha256.to_owned(), size: 1, runtime: "cloudfront-js-2.0".to_owned() };
+        let first = release_of("a").with_function("f", entry("1"));
+        let second = first.with_function("f", entry("2"));
+        assert!(second.is_genuine() && second.release != first.release);
+        assert_eq!(second.with_function("f", entry("1")), first, "a way back leads to the very release");
     }
 
     #[test]

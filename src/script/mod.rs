@@ -8,6 +8,7 @@
 //! syntax tree as [`ast`] and [`visit`].
 
 mod browser;
+mod count;
 mod exact;
 mod flat;
 mod graph;
@@ -29,6 +30,7 @@ mod size;
 mod tests;
 
 pub use browser::{Chunk, ChunkImport, ChunkOptions, chunks, placeholder};
+pub use count::{Branch, COUNTER, Call, Way, count, counted};
 pub use flat::{FunctionOptions, Script, function};
 pub use graph::{Graph, Options, graph, is_package, missing};
 pub use last::{Inputs, Last};

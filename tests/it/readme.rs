@@ -141,7 +141,7 @@ fn is_what_ci_runs() {
 
 #[test]
 fn every_page_that_the_readme_names_is_there() {
-    for page in ["README.md", "docs/architecture.md", "docs/site.md", "docs/functions.md", "docs/publishing.md"] {
+    for page in ["README.md", "docs/architecture.md", "docs/site.md", "docs/functions.md", "docs/cases.md", "docs/publishing.md"] {
         let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
         let folder = Path::new(page).parent().expect("a folder");
         for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {

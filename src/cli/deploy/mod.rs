@@ -1,6 +1,7 @@
 //! `qdn plan`, `publish`, `promote`, `rollback`, `status`, `releases`, `audit` and `gc`.
 
 mod draw;
+pub(super) mod function;
 mod github;
 mod progress;
 pub(super) mod stages;
@@ -83,14 +84,20 @@ fn command<'a, F: Future<Output = Result<u8>>>(
     if !errors.is_empty() {
         return Ok(failed(&errors, &project.sources, "nothing was done", ui));
     }
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no thread can be started: {error}"))?;
-    let mut talk = ui.clone();
+    let talk = ui.clone();
     let verbose = global.verbose;
     let now = Arc::new(Notify::new());
     let desk = Desk { root, project, ui, verbose, ended: Arc::clone(&now) };
+    to_the_end(talk, &now, async { work(desk).await })
+}
+
+/// Does something to its end, or to the moment at which somebody has had enough, and says why it did not get there.
+fn to_the_end(talk: Ui, now: &Notify, work: impl Future<Output = Result<u8>>) -> std::result::Result<u8, String> {
+    let mut talk = talk;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no thread can be started: {error}"))?;
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = work(desk) => ended,
+            ended = work => ended,
             // Whatever was begun is on record.
             () = now.notified() => Ok(INTERRUPTED),
         }

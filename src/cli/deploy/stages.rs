@@ -87,6 +87,11 @@ pub(super) fn context(
     adopt: bool,
     tell: Arc<dyn Fn(&apply::Progress) + Send + Sync>,
 ) -> Context {
+    worker(wait.or(options.wait).map_or(WAIT, Duration::from_secs), adopt, tell)
+}
+
+/// The same without a stage: how long an edge is waited for, in seconds.
+pub(super) fn worker(wait: Duration, adopt: bool, tell: Arc<dyn Fn(&apply::Progress) + Send + Sync>) -> Context {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let nonce = || random::<16>(&System).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let space = process_space();
@@ -101,7 +106,7 @@ pub(super) fn context(
         tell,
         pace: Pace::default(),
         lease: apply::LEASE,
-        wait: wait.or(options.wait).map_or(WAIT, Duration::from_secs),
+        wait,
         adopt,
         agree: Arc::new(build::agree),
     }

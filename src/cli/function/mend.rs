@@ -76,10 +76,7 @@ pub(super) fn save(workshop: &Workshop, before: &Sources) -> Result<(), String> 
         if before.bytes(path.as_str()).is_some_and(|old| old == bytes) {
             continue;
         }
-        let file = match &workshop.root {
-            Some(root) => root.join(path.as_str()),
-            None => PathBuf::from(path.as_str()),
-        };
+        let file = workshop.base.join(path.as_str());
         write(&file, bytes).map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
     }
     Ok(())

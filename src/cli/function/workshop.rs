@@ -11,26 +11,28 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Functions with everything that they may import.
-pub(super) struct Workshop {
-    pub(super) sources: Sources,
-    pub(super) functions: Vec<Named>,
-    pub(super) modules: BTreeMap<String, String>,
-    pub(super) diagnostics: Vec<Diagnostic>,
-    /// The folder that the sources' paths are below; where there is none, they are as they were typed.
-    pub(super) root: Option<PathBuf>,
+pub(in crate::cli) struct Workshop {
+    pub(in crate::cli) sources: Sources,
+    pub(in crate::cli) functions: Vec<Named>,
+    pub(in crate::cli) modules: BTreeMap<String, String>,
+    pub(in crate::cli) diagnostics: Vec<Diagnostic>,
+    /// What the paths of the sources are relative to.
+    pub(in crate::cli) base: PathBuf,
+    /// Whether it is a project, and not a file by itself.
+    pub(in crate::cli) is_project: bool,
 }
 
-pub(super) struct Named {
-    pub(super) name: String,
-    pub(super) path: SourcePath,
-    pub(super) runtime: Runtime,
+pub(in crate::cli) struct Named {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) path: SourcePath,
+    pub(in crate::cli) runtime: Runtime,
     /// How severe the checker's rules are for it.
-    pub(super) levels: Levels,
+    pub(in crate::cli) levels: Levels,
 }
 
 impl Workshop {
     /// The function that was named, or all of the project's.
-    pub(super) fn open(global: &Global, wanted: Option<&str>, runtime: Option<&str>) -> Result<Self, String> {
+    pub(in crate::cli) fn open(global: &Global, wanted: Option<&str>, runtime: Option<&str>) -> Result<Self, String> {
         let runtime = runtime.map(|name| {
             Runtime::from_name(name).ok_or_else(|| {
                 format!(
@@ -65,10 +67,10 @@ impl Workshop {
         disk::complete(&mut sources, &upwards(), |sources| edge::missing(sources, &path, &options));
         gather_cases(&mut sources, file, &path);
         let functions = vec![Named { name, path, runtime: runtime.unwrap_or_default(), levels: Levels::default() }];
-        Ok(Self { sources, functions, modules, diagnostics: Vec::new(), root: None })
+        Ok(Self { sources, functions, modules, diagnostics: Vec::new(), base: PathBuf::new(), is_project: false })
     }
 
-    pub(super) fn of_project(global: &Global, wanted: Option<&str>, runtime: Option<Runtime>) -> Result<Self, String> {
+    pub(in crate::cli) fn of_project(global: &Global, wanted: Option<&str>, runtime: Option<Runtime>) -> Result<Self, String> {
         let root = root(global).map_err(|error| match wanted {
             Some(name) => format!("there is no file `{name}`, and no project with a function of that name"),
             None => error,
@@ -102,10 +104,10 @@ impl Workshop {
         let wanted = sources.under(build::FUNCTIONS).filter_map(|(path, _)| sources.text(path.as_str()));
         let wanted = wanted.into_iter().any(|text| text.contains(build::REDIRECTS));
         let redirects = if wanted { build::redirects(&sources) } else { BTreeMap::new() };
-        Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics, root: Some(root) })
+        Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics, base: root, is_project: true })
     }
 
-    pub(super) fn check(&self, function: &Named) -> edge::Checked {
+    pub(in crate::cli) fn check(&self, function: &Named) -> edge::Checked {
         let options = edge::Options { runtime: function.runtime, virtual_modules: &self.modules };
         edge::check(&self.sources, &function.path, &options).under(&function.levels)
     }
@@ -113,7 +115,7 @@ impl Workshop {
     /// What leads from the working folder to the sources: nothing, or a path with a slash at its end.
     pub(super) fn prefix(&self) -> String {
         let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
-        let root = self.root.as_ref().and_then(|root| root.canonicalize().ok());
+        let root = self.is_project.then(|| self.base.canonicalize().ok()).flatten();
         let inner = here.zip(root).and_then(|(here, root)| root.strip_prefix(&here).ok().map(Path::to_path_buf));
         match inner {
             Some(inner) if !inner.as_os_str().is_empty() => format!("{}/", inner.to_string_lossy().replace('\\', "/")),
@@ -135,7 +137,7 @@ impl Workshop {
         texts
     }
 
-    pub(super) fn bundle(&self, function: &Named) -> Result<Bundle, Vec<Diagnostic>> {
+    pub(in crate::cli) fn bundle(&self, function: &Named) -> Result<Bundle, Vec<Diagnostic>> {
         self.check(function).bundle()
     }
 }

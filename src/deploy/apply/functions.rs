@@ -7,12 +7,19 @@ use super::books::{Books, Hold};
 use super::{Context, Prepared, Progress, Proof, Stopped, Wish, supply};
 use crate::deploy::ledger::{self, LiveFunction};
 use crate::deploy::plan::Phase;
-use crate::deploy::remote::{Content, Described, Failure, FunctionStage, Kind, RemoteFunction, Stage, Tag, When};
+use crate::deploy::remote::{Cdn, Content, Described, Failure, FunctionStage, Kind, RemoteFunction, Stage, Tag, Tested, When};
 use crate::release::{Digest, FunctionEntry};
 use std::collections::BTreeMap;
 
 /// How often a function is read again where its ETag is not the one that was known.
 const LOOKS: u32 = 4;
+/// How often a test is run that is said to have taken no time.
+const ASKED: u32 = 5;
+/// Up to this share of its time, in percent, a function is far from its limit
+/// [doc: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/test-function.html].
+pub const FINE: u32 = 50;
+/// From here on it is likely to be stopped.
+pub const TOO_MUCH: u32 = 70;
 /// How many cases that fail are told of.
 const TOLD: usize = 10;
 
@@ -104,24 +111,15 @@ async fn prove(
     if let Some(live) = &live {
         known_or_saved(name, &remote, live, entry, prepared, books).await?;
     }
-    let mut looks = 1;
-    let (tag, tested) = loop {
-        let tag = develop(&remote, &code, &entry.runtime, books).await?;
-        let tested = context.pace.each(&proofs, |proof| {
-            let (remote, tag) = (&remote, &tag);
-            async move {
-                let tested = context.pace.run(|| stage.cdn.test_function(remote, &proof.event, tag)).await?;
-                let verdict = (context.agree)(&proof.expected, &tested);
-                Ok::<_, Failure>(verdict.err().map(|why| (proof, why)))
-            }
-        });
-        match tested.await {
-            // Somebody else wrote, or the update answered with a tag that is not the function's: the one that is there counts.
-            Err(failure) if failure.kind == Kind::Conflict && looks < LOOKS => looks += 1,
-            tested => break (tag, tested?.ok_or_else(|| Stopped::Interrupted(String::new()))?),
-        }
-    };
-    let failed: Vec<(&Proof, String)> = tested.into_iter().flatten().collect();
+    let ready = async || develop(stage.cdn.as_ref(), &remote, &code, &entry.runtime, context).await;
+    let (tag, tested) = tested(stage.cdn.as_ref(), &remote, &proofs, context, ready).await?;
+    let most = tested.iter().map(|(_, tested)| tested.utilization).max().unwrap_or(0);
+    if most > FINE {
+        context.say(&format!("warning: CFF041: the function `{name}` takes {most} of 100 of its time at CloudFront; over 70 it is stopped now and then"));
+    }
+    let verdict = |(proof, tested): &(&'_ Proof, Tested)| (context.agree)(&proof.expected, tested).err();
+    let failed = tested.iter().filter_map(|one| Some((one.0, verdict(one)?)));
+    let failed: Vec<(&Proof, String)> = failed.collect();
     if failed.is_empty() {
         return Ok(Proven { remote, code, tag, cases: proofs.len(), live });
     }
@@ -195,15 +193,54 @@ async fn difference(books: &Books<'_>, recorded: Option<&str>, live: &RemoteFunc
     format!("  published: …{}…\n  live:      …{}…", part(&ours), part(&theirs))
 }
 
+/// Runs events on what is in DEVELOPMENT, under the tag that `ready` says it has. Answers the tag under which all of them ran, and what
+/// CloudFront made of each, in their order.
+pub(super) async fn tested<'a>(
+    cdn: &dyn Cdn,
+    remote: &str,
+    proofs: &'a [Proof],
+    context: &Context,
+    ready: impl AsyncFn() -> Result<Tag, Stopped>,
+) -> Result<(Tag, Vec<(&'a Proof, Tested)>), Stopped> {
+    let mut looks = 1;
+    loop {
+        let tag = ready().await?;
+        let ran = context.pace.each(proofs.iter().enumerate(), |(at, proof)| {
+            let tag = &tag;
+            async move { Ok::<_, Failure>((at, proof, ask(cdn, remote, proof, tag, context).await?)) }
+        });
+        match ran.await {
+            // Somebody else wrote, or the update answered with a tag that is not the function's: the one that is there counts.
+            Err(failure) if failure.kind == Kind::Conflict && looks < LOOKS => looks += 1,
+            ran => {
+                let mut ran = ran?.ok_or_else(|| Stopped::Interrupted(String::new()))?;
+                ran.sort_by_key(|(at, ..)| *at);
+                return Ok((tag, ran.into_iter().map(|(_, proof, tested)| (proof, tested)).collect()));
+            }
+        }
+    }
+}
+
+/// CloudFront sometimes answers that a function took no time at all; asked again, it says how much.
+async fn ask(cdn: &dyn Cdn, remote: &str, proof: &Proof, tag: &Tag, context: &Context) -> Result<Tested, Failure> {
+    let mut tested = context.pace.run(|| cdn.test_function(remote, &proof.event, tag)).await?;
+    for _ in 1..ASKED {
+        if tested.utilization > 0 || tested.error.is_some() {
+            break;
+        }
+        tested = context.pace.run(|| cdn.test_function(remote, &proof.event, tag)).await?;
+    }
+    Ok(tested)
+}
+
 /// Puts code into DEVELOPMENT, and says under which tag it lies there.
-async fn develop(remote: &str, code: &str, runtime: &str, books: &Books<'_>) -> Result<Tag, Stopped> {
-    let Books { stage, context } = *books;
+pub(super) async fn develop(cdn: &dyn Cdn, remote: &str, code: &str, runtime: &str, context: &Context) -> Result<Tag, Stopped> {
     for _ in 0..LOOKS {
-        let there = context.pace.run(|| stage.cdn.function(remote, FunctionStage::Development)).await?;
+        let there = context.pace.run(|| cdn.function(remote, FunctionStage::Development)).await?;
         let written = match there {
             Some(there) if there.code == code.as_bytes() && there.runtime == runtime => return Ok(there.tag),
-            Some(there) => context.pace.run(|| stage.cdn.update_function(remote, code, runtime, &there.tag)).await,
-            None => context.pace.run(|| stage.cdn.create_function(remote, code, runtime)).await,
+            Some(there) => context.pace.run(|| cdn.update_function(remote, code, runtime, &there.tag)).await,
+            None => context.pace.run(|| cdn.create_function(remote, code, runtime)).await,
         };
         match written {
             Ok(tag) => return Ok(tag),
@@ -217,7 +254,7 @@ async fn develop(remote: &str, code: &str, runtime: &str, books: &Books<'_>) -> 
 
 async fn publish(entry: &FunctionEntry, proven: Proven, hold: &Hold<'_>) -> Result<Outcome, Stopped> {
     let Books { stage, context } = hold.books;
-    let Proven { remote, code, mut tag, cases, live } = proven;
+    let Proven { remote, code, tag, cases, live } = proven;
     let is_ours = |function: &RemoteFunction| function.code == code.as_bytes() && function.runtime == entry.runtime;
     let before = live.as_ref().map(|live| Digest::of(&live.code).hex()).filter(|before| *before != entry.sha256);
     let outcome = |published| Outcome {
@@ -228,22 +265,39 @@ async fn publish(entry: &FunctionEntry, proven: Proven, hold: &Hold<'_>) -> Resu
     if live.as_ref().is_some_and(is_ours) {
         return Ok(outcome(false));
     }
-    for _ in 0..LOOKS {
+    let fence = async || {
         hold.touch();
+        hold.fence().await
+    };
+    go_live(stage.cdn.as_ref(), &remote, &is_ours, tag, context, fence).await?;
+    Ok(outcome(true))
+}
+
+/// Makes LIVE what is in DEVELOPMENT, as long as that is ours. Before each try the fence is asked.
+pub(super) async fn go_live(
+    cdn: &dyn Cdn,
+    remote: &str,
+    is_ours: &(dyn Fn(&RemoteFunction) -> bool + Sync),
+    tag: Tag,
+    context: &Context,
+    fence: impl AsyncFn() -> Result<(), Failure>,
+) -> Result<(), Stopped> {
+    let mut tag = tag;
+    for _ in 0..LOOKS {
         let publish = || async {
-            hold.fence().await?;
-            stage.cdn.publish_function(&remote, &tag).await
+            fence().await?;
+            cdn.publish_function(remote, &tag).await
         };
         match context.pace.run(publish).await {
-            Ok(()) => return Ok(outcome(true)),
+            Ok(()) => return Ok(()),
             Err(failure) if failure.kind == Kind::Conflict => {}
             Err(failure) => return Err(failure.into()),
         }
         // The answer of a publish that happened may have been lost.
-        if context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Live)).await?.as_ref().is_some_and(is_ours) {
-            return Ok(outcome(true));
+        if context.pace.run(|| cdn.function(remote, FunctionStage::Live)).await?.as_ref().is_some_and(is_ours) {
+            return Ok(());
         }
-        match context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Development)).await? {
+        match context.pace.run(|| cdn.function(remote, FunctionStage::Development)).await? {
             // The same code under another tag was proven all the same.
             Some(there) if is_ours(&there) => tag = there.tag,
             _ => {

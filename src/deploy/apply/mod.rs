@@ -25,14 +25,17 @@ mod objects;
 mod pace;
 mod purge;
 mod receipt;
+mod single;
 mod supply;
 mod tagging;
 
 pub use audit::{Audit, Finding, Wrong, audit, restore, restore_bodies};
 pub use collect::{Collected, Keep, collect};
+pub use functions::{FINE, TOO_MUCH};
 pub use live::{Live, Look, functions, manifest, read, refresh, state};
 pub use pace::Pace;
 pub use receipt::{FunctionDone, Purged, Receipt, Verified};
+pub use single::{Alone, Tried, back, publish_alone, try_out};
 pub use supply::Supply;
 
 use super::invalidation::{self, Change, Item, Terms};

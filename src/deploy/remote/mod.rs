@@ -210,6 +210,8 @@ pub struct RemoteFunction {
     pub code: Vec<u8>,
     /// CloudFront's name for the runtime.
     pub runtime: String,
+    /// What its owner says of it; often nothing.
+    pub comment: String,
 }
 
 /// What a function made of one event, as CloudFront's `TestFunction` tells it.

@@ -79,7 +79,8 @@ impl Engine {
         let rejections = Rejections::default();
         let engine = rquickjs::Runtime::new().map_err(internal)?;
         engine.set_max_stack_size(STACK);
-        engine.set_memory_limit(MEMORY + PRELUDE);
+        // Counting takes memory that the function would not take.
+        engine.set_memory_limit(if script.is_counted() { 4 * (MEMORY + PRELUDE) } else { MEMORY + PRELUDE });
         let meter = budget.clone();
         engine.set_interrupt_handler(Some(Box::new(move || meter.tick())));
         let noticed = rejections.clone();
@@ -131,6 +132,7 @@ impl Engine {
             utilization: if self.budget.is_exceeded() { 100 } else { budget::percent(spent.saturating_sub(idle)) },
             logs: self.traces.logs.take(),
             origin: self.traces.origin.take(),
+            reached: self.traces.reached.take(),
             ..Outcome::default()
         };
         let checked = returned.and_then(|value| validate(event, value));
@@ -310,6 +312,9 @@ fn make<'js>(
     let imports = Array::new(ctx.clone())?;
     for (at, module) in script.imports().enumerate() {
         imports.set(at, imported.get::<_, Value<'js>>(module)?)?;
+    }
+    if script.is_counted() {
+        host::count(ctx, traces)?;
     }
     let mut options = EvalOptions::default();
     options.strict = true;

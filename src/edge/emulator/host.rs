@@ -6,6 +6,7 @@ use super::{message, pattern};
 use crate::edge::outcome::{Frame, RunError};
 use crate::edge::runtime::Runtime;
 use crate::edge::syntax;
+use crate::script::{COUNTER, Call};
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -18,6 +19,7 @@ use serde_json::Value;
 use sha1::Sha1;
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// CloudFront cuts a run's log at this many bytes.
@@ -41,6 +43,8 @@ pub(super) struct Traces {
     pub(super) origin_error: RefCell<Option<RunError>>,
     /// Where the last error was thrown.
     pub(super) stack: RefCell<Vec<Frame>>,
+    /// The branches that were taken, of a script that counts them.
+    pub(super) reached: RefCell<BTreeSet<usize>>,
 }
 
 impl Traces {
@@ -51,6 +55,7 @@ impl Traces {
         self.origin.take();
         self.origin_error.take();
         self.stack.take();
+        self.reached.take();
     }
 
     fn log(&self, text: &str) {
@@ -176,6 +181,31 @@ fn has_index(json: &str) -> bool {
         let digits = json.len() - at - 1 - rest.len();
         (1..=10).contains(&digits) && rest.strip_prefix('"').is_some_and(|rest| rest.trim_start().starts_with(':'))
     })
+}
+
+/// Gives the world what a script that counts its branches calls: see [`Call`] for what the numbers mean.
+pub(super) fn count<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>) -> rquickjs::Result<()> {
+    let counted = traces.clone();
+    let hit = Function::new(ctx.clone(), move |branch: usize| {
+        counted.reached.borrow_mut().insert(branch);
+    })?;
+    let [falsy, truthy, there, begins, ends, turns] =
+        [Call::IfFalsy, Call::IfTruthy, Call::IfThere, Call::Begins, Call::Ends, Call::Turns].map(|call| call as u8);
+    let make: Function<'js> = ctx.eval(format!(
+        "(function (hit) {{ var open = {{}}; return function (branch, call, value) {{
+           switch (call) {{
+             case undefined: hit(branch); break;
+             case {falsy}: if (!value) hit(branch); break;
+             case {truthy}: if (value) hit(branch); break;
+             case {there}: if (value !== null && value !== undefined) hit(branch); break;
+             case {begins}: open[branch] = true; break;
+             case {turns}: open[branch] = false; break;
+             case {ends}: if (open[branch]) hit(branch); open[branch] = false; break;
+           }}
+           return value;
+         }}; }})"
+    ))?;
+    ctx.globals().set(COUNTER, make.call::<_, Function<'js>>((hit,))?)
 }
 
 /// The bytes that the characters of a text stand for. To look into an array of the engine's is unsafe.

@@ -50,6 +50,15 @@ impl Emulator {
         Ok(Self { script: Arc::new(Script::new(code, runtime)?), runtime, pairs: Arc::new(pairs), worker: None })
     }
 
+    /// Takes a script that was made to count, see [`script::count`](crate::script::count): each outcome then says which branches were
+    /// taken. It may be larger than an upload, and needs more of everything.
+    ///
+    /// # Errors
+    /// Where the engine of the edge could not parse it.
+    pub fn load_counted(code: &str, runtime: Runtime, pairs: KeyValues) -> Result<Self, RunError> {
+        Ok(Self { script: Arc::new(Script::counted(code, runtime)?), runtime, pairs: Arc::new(pairs), worker: None })
+    }
+
     /// Calls the function with an event.
     pub fn run(&mut self, event: &Event) -> Outcome {
         let worker = self.worker.take().map_or_else(|| Worker::start(self.script.clone(), self.runtime, self.pairs.clone()), Ok);

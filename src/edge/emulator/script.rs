@@ -22,6 +22,7 @@ pub(super) struct Script {
     letters: BTreeSet<char>,
     patterns: BTreeMap<String, String>,
     origin: Origin,
+    counted: bool,
 }
 
 impl Script {
@@ -31,6 +32,15 @@ impl Script {
             let message = format!("the code has {} bytes; a function has {MAX_CODE_BYTES} at most", code.len());
             return Err(RunError { kind: ErrorKind::SizeLimit, message });
         }
+        Self::read(code, runtime)
+    }
+
+    /// A script that says which of its branches are taken. It is never uploaded, and may be as large as it likes.
+    pub(super) fn counted(code: &str, runtime: Runtime) -> Result<Self, RunError> {
+        Ok(Self { counted: true, ..Self::read(code, runtime)? })
+    }
+
+    fn read(code: &str, runtime: Runtime) -> Result<Self, RunError> {
         let facts = syntax::read(&SourcePath::new("function.js"), code, runtime).map_err(RunError::execution)?;
         let letters = letters(code, &facts);
         if letters.len() > SLOTS {
@@ -46,7 +56,7 @@ impl Script {
         let imports = facts.imports.iter().map(|import| import.module.clone()).collect();
         let given = wrap(&rest, &names);
         let origin = Origin { written: code.to_owned(), given: given.clone(), head: head(&names).len(), pieces };
-        Ok(Self { code: given, imports, lasting: facts.reaches_builtins, letters, patterns, origin })
+        Ok(Self { code: given, imports, lasting: facts.reaches_builtins, letters, patterns, origin, counted: false })
     }
 
     /// A script of our own, of which everything is known.
@@ -58,11 +68,17 @@ impl Script {
             letters: BTreeSet::new(),
             patterns: BTreeMap::new(),
             origin: Origin::default(),
+            counted: false,
         }
     }
 
     pub(super) fn code(&self) -> &str {
         &self.code
+    }
+
+    /// Whether it says which of its branches are taken.
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted
     }
 
     /// Whether it may leave something in the engine for the next event.

@@ -4,8 +4,10 @@
 
 mod cases;
 mod chain;
+mod cloud;
 mod compiler;
 mod cwt;
+mod daily;
 mod differences;
 mod differential;
 mod hostile;
@@ -13,6 +15,7 @@ mod levels;
 mod limits;
 mod lowering;
 mod programs;
+mod record;
 mod rules;
 mod utilization;
 mod world;

@@ -6,7 +6,7 @@ mod books;
 mod catalogue;
 mod crash;
 mod crowd;
-mod program;
+pub(crate) mod program;
 mod tags;
 
 use qdn::deploy::apply::{self, Context, LEASE, Look, Pace, Receipt, Stopped, Supply, Wish};

@@ -189,7 +189,7 @@ impl Cdn for CloudFront {
         // The tag that came with the code: if it was replaced between the two questions, a condition on it holds.
         let tag = Tag(answer.e_tag.ok_or_else(|| lost(&what, "the answer has no ETag"))?);
         let code = answer.function_code.map(Blob::into_inner).unwrap_or_default();
-        Ok(Some(RemoteFunction { tag, code, runtime: config.runtime.as_str().to_owned() }))
+        Ok(Some(RemoteFunction { tag, code, runtime: config.runtime.as_str().to_owned(), comment: config.comment }))
     }
 
     async fn create_function(&self, name: &str, code: &str, runtime: &str) -> Result<Tag, Failure> {

@@ -52,7 +52,7 @@ fn function((code, record): (Vec<u8>, Record)) -> RemoteFunction {
     all.extend_from_slice(&code);
     // As CloudFront's look. The runtime is part of it: without, its change would pass for none.
     let tag = format!("E{}", Digest::of(&all).short().to_ascii_uppercase());
-    RemoteFunction { tag: Tag(tag), code, runtime: record.content_type }
+    RemoteFunction { tag: Tag(tag), code, runtime: record.content_type, comment: String::new() }
 }
 
 /// What is in DEVELOPMENT, if it still has this tag.

@@ -1,0 +1,67 @@
+//! How cases went, for people and for programs.
+
+use super::super::super::ui::{Ui, plural};
+use super::Report;
+use crate::edge::cases::{Case, Verdict};
+use crate::source::Sources;
+use anstyle::AnsiColor;
+use serde_json::{Value, json};
+
+pub(super) fn json(report: &Report) -> Value {
+    let cases: Vec<Value> = report.verdicts.iter().map(|(case, verdict)| one(case, verdict)).collect();
+    json!({ "name": report.name, "passed": report.verdicts.len() - report.failed(), "failed": report.failed(), "cases": cases })
+}
+
+fn one(case: &Case, verdict: &Verdict) -> Value {
+    let differences: Vec<Value> = verdict
+        .differences
+        .iter()
+        .map(|difference| json!({ "place": difference.place, "expected": difference.expected, "got": difference.got }))
+        .collect();
+    let mut document = json!({
+        "name": case.name, "passed": verdict.passes(), "utilization": verdict.outcome.utilization, "differences": differences,
+    });
+    if case.forall.is_some() {
+        document["tries"] = json!(verdict.tries);
+    }
+    if let Some(event) = &verdict.found {
+        document["found"] = case.found(event);
+    }
+    document
+}
+
+pub(super) fn say(reports: &[Report], texts: &Sources, ui: &mut Ui) {
+    for report in reports {
+        for (case, verdict) in report.verdicts.iter().filter(|(_, verdict)| !verdict.passes()) {
+            match verdict.tries {
+                0 => ui.error(&format!("{} · {}", report.name, case.name)),
+                tries => ui.error(&format!("{} · {} does not hold for every event ({tries} tried)", report.name, case.name)),
+            }
+            for difference in &verdict.differences {
+                ui.error_detail(&difference.to_string());
+            }
+            if let Some(problem) = report.thrown.get(&case.name) {
+                ui.diagnostics(std::slice::from_ref(problem), texts);
+            }
+            if let Some(event) = &verdict.found {
+                ui.error_detail(&format!("the smallest event found, as a case of its own:\n{:#}", case.found(event)));
+            }
+        }
+        let passed = report.verdicts.len() - report.failed();
+        match (report.verdicts.len(), report.failed()) {
+            (0, _) => ui.say(&format!("{} has no cases; write one: functions/{}.cases/<name>.json", report.name, report.name)),
+            (_, 0) => {
+                let done = ui.paint("passed", AnsiColor::Green);
+                let most = report.verdicts.iter().map(|(_, verdict)| verdict.outcome.utilization).max().unwrap_or(0);
+                let tried: u32 = report.verdicts.iter().map(|(_, verdict)| verdict.tries).sum();
+                let tried = if tried > 0 {
+                    format!(", with {} tried for its properties", plural(tried as usize, "event"))
+                } else {
+                    String::new()
+                };
+                ui.say(&format!("{done} {} of {}{tried}, utilization {most} of 100 at most", plural(passed, "case"), report.name));
+            }
+            (all, failed) => ui.error(&format!("{failed} of {all} cases of {} failed", report.name)),
+        }
+    }
+}

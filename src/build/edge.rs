@@ -227,18 +227,7 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
         let Some(bundle) = bundle else { continue };
         let function =
             Function { name: name.clone(), runtime: bundle.runtime.name().to_owned(), code: bundle.code.as_str().into() };
-        if answering == Some(name.as_str()) {
-            let all_of_them = config.site.distributions.iter().map(|other| other.name.clone());
-            let served = std::iter::once(DEFAULT_DISTRIBUTION.to_owned()).chain(all_of_them);
-            all.viewer_response = served.map(|distribution| (distribution, name.clone())).collect();
-            all.response_edge = Some(Edge { function: function.clone(), runtime: bundle.runtime });
-        }
-        if chosen.as_ref() == Some(name) {
-            if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
-                all.diagnostics.push(unserved_aliases(redirects, path));
-            }
-            all.viewer_request.insert(DEFAULT_DISTRIBUTION.to_owned(), name.clone());
-            all.viewer_request.extend(config.site.distributions.iter().map(|other| (other.name.clone(), name.clone())));
+        let edge = || {
             let of_functions = sources.iter().filter(|(path, _)| !path.as_str().starts_with("site/"));
             let written = Written {
                 map: bundle.source_map.clone(),
@@ -246,7 +235,21 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
                 sources: of_functions.map(|(path, bytes)| (path.clone(), Arc::clone(bytes))).collect(),
                 modules: modules.clone(),
             };
-            all.edge = Some(Edge { function: function.clone(), runtime: bundle.runtime, written: Some(Arc::new(written)) });
+            Edge { function: function.clone(), runtime: bundle.runtime, written: Some(Arc::new(written)) }
+        };
+        if answering == Some(name.as_str()) {
+            let all_of_them = config.site.distributions.iter().map(|other| other.name.clone());
+            let served = std::iter::once(DEFAULT_DISTRIBUTION.to_owned()).chain(all_of_them);
+            all.viewer_response = served.map(|distribution| (distribution, name.clone())).collect();
+            all.response_edge = Some(edge());
+        }
+        if chosen.as_ref() == Some(name) {
+            if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
+                all.diagnostics.push(unserved_aliases(redirects, path));
+            }
+            all.viewer_request.insert(DEFAULT_DISTRIBUTION.to_owned(), name.clone());
+            all.viewer_request.extend(config.site.distributions.iter().map(|other| (other.name.clone(), name.clone())));
+            all.edge = Some(edge());
         }
         all.functions.push(function);
     }

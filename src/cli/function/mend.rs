@@ -5,7 +5,7 @@ use super::workshop::Workshop;
 use crate::disk;
 use crate::source::{Diagnostic, Edit, SourcePath, Sources, Span, edited, line_column};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Mending one thing may uncover another, such as a header's name in what was no object before.
 const ROUNDS: usize = 8;

@@ -224,9 +224,8 @@ fn script_options<'a>(options: &Options<'a>, form: Form) -> script::Options<'a> 
 /// Where it cannot be read.
 pub(super) fn graph(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Result<script::Graph, Vec<Diagnostic>> {
     let text = sources.utf8(entry).map_err(|problem| vec![problem])?;
-    let form = Form::of(entry, script::parse(entry, text)?.module(), options);
-    let externals = externals(options.runtime, form);
-    script::graph(sources, std::slice::from_ref(entry), &script::Options { virtual_modules: options.virtual_modules, externals })
+    let form = Form::of(sources, entry, script::parse(entry, text)?.module(), options);
+    script::graph(sources, std::slice::from_ref(entry), &script_options(options, form))
 }
 
 /// The modules that need not be files. A script may name what the edge lacks: that is said by the rules of syntax.

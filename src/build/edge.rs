@@ -1,13 +1,14 @@
 //! The project's functions: which there are, which decides the site's URLs, and what it decides.
 
 use crate::config::Config;
-use crate::edge::{self, Bundle, Emulator, Event, Inputs, KeyValues, Last, Outcome, RunError, Runtime};
+use crate::edge::{self, Bundle, Emulator, Event, Inputs, KeyValues, Last, Levels, Outcome, RunError, Runtime, Tracer};
 use crate::release::{DEFAULT_DISTRIBUTION, Function};
 use crate::site::{Resolve, Target};
 use crate::source::{CONFIG_FILE, Diagnostic, SourcePath, Sources, Span, near};
 use base64::Engine as _;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The folder of functions.
 pub const FUNCTIONS: &str = "functions";
@@ -20,31 +21,54 @@ pub const REDIRECTS: &str = "qdn:redirects";
 pub struct Edge {
     function: Function,
     runtime: Runtime,
+    written: Option<Arc<Written>>,
+}
+
+/// What a function was made of, to show where it throws.
+struct Written {
+    map: String,
+    entry: SourcePath,
+    sources: Sources,
+    modules: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Written({})", self.entry)
+    }
 }
 
 /// A function that is loaded, or the reason why it cannot be.
-pub struct Runner(Result<Emulator, RunError>);
+pub struct Runner(Result<Emulator, RunError>, Option<Arc<Written>>);
 
 impl Edge {
     /// Bundled code, wherever it comes from.
     pub(super) fn of(code: &str, runtime: Runtime) -> Self {
         let function = Function { name: String::new(), runtime: runtime.name().to_owned(), code: code.into() };
-        Self { function, runtime }
+        Self { function, runtime, written: None }
     }
 
     /// The function, ready to run in this thread.
     pub fn emulator(&self) -> Runner {
-        Runner(Emulator::load(&self.function.code, self.runtime, KeyValues::default()))
+        Runner(Emulator::load(&self.function.code, self.runtime, KeyValues::default()), self.written.clone())
     }
 }
 
 impl Runner {
-    /// Runs the function for one event.
+    /// Runs the function for one event. What it throws is shown in the sources, where they are known.
     pub fn run(&mut self, event: &Event) -> Outcome {
-        match &mut self.0 {
+        let mut outcome = match &mut self.0 {
             Ok(emulator) => emulator.run(event),
             Err(error) => Outcome::failed(error.clone()),
+        };
+        if let (Some(error), Some(written)) = (&outcome.error, &self.1)
+            && !outcome.trace.is_empty()
+        {
+            let tracer = Tracer::new(&written.map, &written.entry, &written.sources, &written.modules);
+            let problem = tracer.explain(error, &outcome.trace);
+            outcome.shown = problem.place.is_some().then(|| crate::source::render(&[problem], &written.sources, false));
         }
+        outcome
     }
 }
 
@@ -55,6 +79,9 @@ pub(super) struct Functions {
     /// Whose URLs which function decides.
     pub(super) viewer_request: BTreeMap<String, String>,
     pub(super) edge: Option<Edge>,
+    /// The function that sees which distribution's answers.
+    pub(super) viewer_response: BTreeMap<String, String>,
+    pub(super) response_edge: Option<Edge>,
 }
 
 /// The sources of functions: `functions/<name>.js` or `.ts`. What lies deeper is theirs to import.
@@ -67,6 +94,31 @@ pub fn entries(sources: &Sources) -> Vec<(String, SourcePath)> {
             Some((file.rsplit_once('.')?.0.to_owned(), path.clone()))
         })
         .collect()
+}
+
+/// The files of packages that the functions import and that have not been read: whoever read the project reads those too.
+/// Nobody reads a whole `node_modules`.
+pub fn missing(sources: &Sources) -> BTreeSet<SourcePath> {
+    let scripts = sources.under(FUNCTIONS).filter(|(path, _)| matches!(path.extension(), "js" | "ts" | "mjs" | "mts"));
+    if !scripts.filter_map(|(path, _)| sources.text(path.as_str())).any(may_import_package) {
+        return BTreeSet::new();
+    }
+    let modules = virtual_modules(&BTreeMap::new());
+    let options = edge::Options { runtime: Runtime::V2, virtual_modules: &modules };
+    let wanted = entries(sources).into_iter().flat_map(|(_, path)| edge::missing(sources, &path, &options));
+    wanted.filter(|path| path.as_str().split('/').any(|part| part == "node_modules")).collect()
+}
+
+/// Whether a text seems to import what is neither a file nor of the edge. That it does not is certain.
+fn may_import_package(text: &str) -> bool {
+    text.match_indices(['\'', '"']).any(|(at, _)| {
+        let before = text[..at].trim_end();
+        let name = text[at + 1..].split(['\'', '"']).next().unwrap_or_default();
+        (before.ends_with("from") || before.ends_with("import"))
+            && !name.starts_with(['.', '/'])
+            && !name.starts_with("qdn:")
+            && !Runtime::V2.importable().contains(&name)
+    })
 }
 
 /// The runtime of a function, from its configuration.
@@ -82,18 +134,36 @@ pub fn runtime(name: &str, config: &Config, problems: &mut Vec<Diagnostic>) -> R
     })
 }
 
+/// What CloudFront would say of a function's name.
+pub fn name_problem(name: &str, path: &SourcePath) -> Option<Diagnostic> {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if is_plain && (1..=64).contains(&name.len()) {
+        return None;
+    }
+    let message = format!("CloudFront takes no function of the name `{name}`");
+    let hint = "call the file by 1 to 64 letters, digits, `-` and `_`";
+    Some(Diagnostic::error("CFF042", message).at(path, Span::default()).hint(hint))
+}
+
 /// What functions may import of the site: its aliases.
 pub fn virtual_modules(redirects: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let table = serde_json::json!(redirects);
     BTreeMap::from([(REDIRECTS.to_owned(), format!("export default {table};\n"))])
 }
 
-/// The last good bundles, by all scripts and the functions' runtimes.
-pub(super) type Memory = Last<(Inputs, Vec<Runtime>), Vec<Bundle>>;
+/// The last good bundles, by all scripts, the functions' runtimes and the levels of their rules.
+pub(super) type Memory = Last<(Inputs, Vec<Runtime>, Vec<Levels>), Vec<Bundle>>;
 
 /// Checks and bundles every function of a project.
 pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<String, String>, memory: &Memory) -> Functions {
-    let mut all = Functions { functions: Vec::new(), diagnostics: Vec::new(), viewer_request: BTreeMap::new(), edge: None };
+    let mut all = Functions {
+        functions: Vec::new(),
+        diagnostics: Vec::new(),
+        viewer_request: BTreeMap::new(),
+        edge: None,
+        viewer_response: BTreeMap::new(),
+        response_edge: None,
+    };
     let entries = entries(sources);
     let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
     for (name, (_, span)) in &config.runtimes {
@@ -101,13 +171,15 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             all.diagnostics.push(no_function(name, &names, *span));
         }
     }
+    let answering = config.viewer_response.as_ref().map(|(name, _)| name.as_str());
+    let deciding: Vec<&str> = names.iter().copied().filter(|name| answering != Some(*name)).collect();
     let chosen = match &config.viewer_request {
         Some((name, span)) if !names.contains(&name.as_str()) => {
             all.diagnostics.push(no_function(name, &names, *span));
             None
         }
         Some((name, _)) => Some(name.clone()),
-        None => match names.as_slice() {
+        None => match deciding.as_slice() {
             [only] => Some((*only).to_owned()),
             [] => None,
             several => {
@@ -123,21 +195,25 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
             }
         },
     };
-    for (name, span) in config.named_functions.iter().chain(config.deciders.values()) {
+    for (name, span) in config.named_functions.iter().chain(config.deciders.values()).chain(&config.viewer_response) {
         if !names.contains(&name.as_str()) {
             all.diagnostics.push(no_function(name, &names, *span));
         }
     }
     let modules = virtual_modules(redirects);
     let runtimes: Vec<Runtime> = entries.iter().map(|(name, _)| runtime(name, config, &mut all.diagnostics)).collect();
-    let made_from = (Inputs::of(sources, &modules), runtimes);
+    let levels: Vec<Levels> = entries.iter().map(|(name, _)| config.levels(name)).collect();
+    for (name, path) in &entries {
+        all.diagnostics.extend(name_problem(name, path));
+    }
+    let made_from = (Inputs::of(sources, &modules), runtimes, levels);
     let bundles: Vec<Option<Bundle>> = match memory.get(&made_from) {
         Some(bundles) => bundles.into_iter().map(Some).collect(),
         None => {
             let mut problems = Vec::new();
-            let bundles = entries.iter().zip(&made_from.1).map(|((_, path), runtime)| {
+            let bundles = entries.iter().zip(&made_from.1).zip(&made_from.2).map(|(((_, path), runtime), levels)| {
                 let checked = edge::check(sources, path, &edge::Options { runtime: *runtime, virtual_modules: &modules });
-                one(&checked, &mut problems)
+                one(&checked.under(levels), &mut problems)
             });
             let bundles: Vec<Option<Bundle>> = bundles.collect();
             if problems.is_empty() {
@@ -151,13 +227,26 @@ pub(super) fn bundle(sources: &Sources, config: &Config, redirects: &BTreeMap<St
         let Some(bundle) = bundle else { continue };
         let function =
             Function { name: name.clone(), runtime: bundle.runtime.name().to_owned(), code: bundle.code.as_str().into() };
+        if answering == Some(name.as_str()) {
+            let all_of_them = config.site.distributions.iter().map(|other| other.name.clone());
+            let served = std::iter::once(DEFAULT_DISTRIBUTION.to_owned()).chain(all_of_them);
+            all.viewer_response = served.map(|distribution| (distribution, name.clone())).collect();
+            all.response_edge = Some(Edge { function: function.clone(), runtime: bundle.runtime });
+        }
         if chosen.as_ref() == Some(name) {
             if !redirects.is_empty() && !bundle.imports.contains(REDIRECTS) {
                 all.diagnostics.push(unserved_aliases(redirects, path));
             }
             all.viewer_request.insert(DEFAULT_DISTRIBUTION.to_owned(), name.clone());
             all.viewer_request.extend(config.site.distributions.iter().map(|other| (other.name.clone(), name.clone())));
-            all.edge = Some(Edge { function: function.clone(), runtime: bundle.runtime });
+            let of_functions = sources.iter().filter(|(path, _)| !path.as_str().starts_with("site/"));
+            let written = Written {
+                map: bundle.source_map.clone(),
+                entry: path.clone(),
+                sources: of_functions.map(|(path, bytes)| (path.clone(), Arc::clone(bytes))).collect(),
+                modules: modules.clone(),
+            };
+            all.edge = Some(Edge { function: function.clone(), runtime: bundle.runtime, written: Some(Arc::new(written)) });
         }
         all.functions.push(function);
     }
@@ -246,7 +335,10 @@ fn key(uri: &str) -> String {
 /// What a function's outcome means for the request.
 pub fn decision(outcome: &Outcome) -> Decision {
     if let Some(error) = &outcome.error {
-        return Decision::Failed { status: error.kind.status(), message: format!("{error}\n") };
+        return Decision::Failed {
+            status: error.kind.status(),
+            message: outcome.shown.clone().unwrap_or_else(|| format!("{error}\n")),
+        };
     }
     if let Some(response) = outcome.response() {
         return response_of(response);
@@ -318,7 +410,9 @@ pub(super) fn resolver(edge: Option<&Edge>) -> Resolve<'_> {
                 location.map_or(Target::Response(status), Target::Redirect)
             }
             Decision::Response { status, .. } => Target::Response(status),
-            Decision::Failed { message, .. } => Target::Failed(message.trim().to_owned()),
+            Decision::Failed { message, .. } => {
+                Target::Failed(outcome.error.as_ref().map_or_else(|| message.trim().to_owned(), ToString::to_string))
+            }
         }
     })
 }
@@ -341,6 +435,23 @@ mod tests {
             Decision::Key("/a".to_owned()),
             "S3 has a key that begins with a slash"
         );
+    }
+
+    #[test]
+    fn what_a_function_throws_is_shown_in_its_source() {
+        let main = "import { deep } from './lib/deep.js';\nexport function handler(event) {\n  return deep(event.request);\n}\n";
+        let deep = "export function deep(request) {\n  return request.headers.nothing.value ? request : request;\n}\n";
+        let sources: Sources = [("functions/f.js", main), ("functions/lib/deep.js", deep)]
+            .map(|(path, text)| (path, text.as_bytes().to_vec()))
+            .into_iter()
+            .collect();
+        let (config, _) = crate::config::parse(&sources);
+        let bundled = bundle(&sources, &config, &BTreeMap::new(), &Memory::default());
+        let mut runner = bundled.edge.expect("a function").emulator();
+        let outcome = runner.run(&Event::viewer_request("GET", "/", None, &[], "192.0.2.1"));
+        let Decision::Failed { status, message } = decision(&outcome) else { panic!("it throws") };
+        assert_eq!(status, 503);
+        assert!(message.contains("functions/lib/deep.js:2:34") && message.contains("request.headers.nothing.value"), "{message}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod edge;
 mod proofs;
 
 pub use addresses::addresses;
-pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, runtime, virtual_modules};
+pub use edge::{Decision, Edge, FUNCTIONS, REDIRECTS, Runner, decision, entries, missing, name_problem, runtime, virtual_modules};
 pub use proofs::{Proofs, Tester, agree, proofs, proofs_of, tester};
 
 use crate::config::{self, Config};
@@ -50,6 +50,8 @@ pub struct Outcome {
     pub id: Option<String>,
     /// The function that decides the site's URLs, if there is one.
     pub edge: Option<Edge>,
+    /// The function that sees the answers, if there is one.
+    pub response_edge: Option<Edge>,
     /// Everything wrong, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// What the firm offers, for the job API.
@@ -81,6 +83,7 @@ pub fn release(sources: &Sources, problems: Vec<Diagnostic>, options: Options, m
         release: None,
         id: None,
         edge: functions.edge.take(),
+        response_edge: functions.response_edge.take(),
         terms: config.terms.clone(),
         pages: built.pages,
         assets: built.assets,
@@ -113,16 +116,23 @@ fn no_such_keys(families: &[(String, Span)], release: &Release) -> Vec<Diagnosti
 }
 
 /// The site's aliases: from where to where. Complaints of the site are another command's business.
-pub fn redirects(sources: &Sources, memory: &Memory) -> BTreeMap<String, String> {
+pub fn redirects(sources: &Sources) -> BTreeMap<String, String> {
     let (config, _) = config::parse(sources);
-    site::build(sources, &config.site, &memory.site).redirects
+    site::aliases(sources, &config.site)
 }
 
 fn assemble(mut built: site::Built, functions: edge::Functions, config: Config) -> Release {
     let policy = Policy::new(&built.inline_scripts, &built.inline_styles, config.headers);
     let objects = site::divide(&mut built, &config.site);
     let policy_of = |name: &str| site::policy(&policy, name, &config.site);
-    release::assemble_with(objects, functions.functions, &functions.viewer_request, policy_of, built.source_maps)
+    release::assemble_with(
+        objects,
+        functions.functions,
+        &functions.viewer_request,
+        &functions.viewer_response,
+        policy_of,
+        built.source_maps,
+    )
 }
 
 #[cfg(test)]

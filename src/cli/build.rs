@@ -37,7 +37,8 @@ fn now() -> Instant {
 pub(super) fn run(root: &Path) -> (Sources, Outcome) {
     // This thread would wait for the others; so it works instead of one of them.
     let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
-    let (sources, problems) = disk::read(root);
+    let (mut sources, problems) = disk::read(root);
+    disk::complete(&mut sources, &[root.to_path_buf()], build::missing);
     let outcome = build::release(&sources, problems, Options::default(), &memory(root));
     (sources, outcome)
 }

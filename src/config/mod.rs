@@ -7,11 +7,13 @@ mod bucket;
 mod distributions;
 mod jobs;
 mod publish;
+mod rules;
 mod stages;
 
 pub use distributions::{NAMES, is_name};
 
 use crate::deploy::options::{InvalidationOptions, PublishOptions, StageOptions};
+use crate::edge::Levels;
 use crate::jobs::Status;
 use crate::jobs::terms::Terms;
 use crate::release::headers::PathHeaders;
@@ -27,8 +29,14 @@ pub struct Config {
     pub headers: Vec<PathHeaders>,
     /// By function: the runtime's name. The default is `cloudfront-js-2.0`.
     pub runtimes: BTreeMap<String, (String, Span)>,
+    /// How severe the checker's rules are.
+    pub rules: Levels,
+    /// By function: where that differs.
+    pub function_rules: BTreeMap<String, Levels>,
     /// The function that decides the site's URLs, where one is named.
     pub viewer_request: Option<(String, Span)>,
+    /// The function that sees the answers to the site's requests, where one is named.
+    pub viewer_response: Option<(String, Span)>,
     /// By distribution: the function that decides its URLs, where that is not the site's.
     pub deciders: BTreeMap<String, (String, Span)>,
     /// Functions that are named where a stage gives them another name at CloudFront.
@@ -47,6 +55,13 @@ pub struct Config {
     pub stores: BTreeMap<String, String>,
 }
 
+impl Config {
+    /// How severe the checker's rules are for a function.
+    pub fn levels(&self, function: &str) -> Levels {
+        self.function_rules.get(function).map_or_else(|| self.rules.clone(), |own| own.over(&self.rules))
+    }
+}
+
 /// Reads the project's configuration; the defaults where there is none.
 pub fn parse(sources: &Sources) -> (Config, Vec<Diagnostic>) {
     let path = SourcePath::new(FILE);
@@ -59,7 +74,10 @@ pub fn parse(sources: &Sources) -> (Config, Vec<Diagnostic>) {
         },
         headers: Vec::new(),
         runtimes: BTreeMap::new(),
+        rules: Levels::default(),
+        function_rules: BTreeMap::new(),
         viewer_request: None,
+        viewer_response: None,
         deciders: BTreeMap::new(),
         named_functions: Vec::new(),
         stages: stages::local(&[]),
@@ -202,7 +220,11 @@ fn read_headers(table: Table, config: &mut Config, path: &SourcePath, problems: 
 
 fn read_functions(mut table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
     config.viewer_request = table.text("viewer_request", path, problems);
-    for (name, _, value) in table.into_entries() {
+    config.viewer_response = table.text("viewer_response", path, problems);
+    if let Some((rows, _)) = table.table("rules", path, problems) {
+        config.rules = rules::read(rows, path, problems);
+    }
+    for (name, named, value) in table.into_entries() {
         let Kind::Table(mut function) = value.kind else {
             problems.push(
                 Diagnostic::error("wrong-type", format!("`{name}` must be a table"))
@@ -211,10 +233,14 @@ fn read_functions(mut table: Table, config: &mut Config, path: &SourcePath, prob
             );
             continue;
         };
+        if let Some((rows, _)) = function.table("rules", path, problems) {
+            config.function_rules.insert(name.clone(), rules::read(rows, path, problems));
+            config.named_functions.push((name.clone(), named));
+        }
         if let Some((runtime, span)) = function.text("runtime", path, problems) {
             config.runtimes.insert(name, (runtime, span));
         }
-        function.finish("`[functions.…]`", &["runtime"], path, problems);
+        function.finish("`[functions.…]`", &["rules", "runtime"], path, problems);
     }
 }
 

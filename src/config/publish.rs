@@ -2,11 +2,14 @@
 
 use super::{Config, number};
 use crate::deploy::invalidation::{Item, MAX_WILDCARDS};
-use crate::deploy::options::Aliases;
-use crate::source::{Diagnostic, SourcePath, Span, Table};
+use crate::deploy::options::{Aliases, Mode};
+use crate::source::{Diagnostic, SourcePath, Span, Table, near};
 
 /// `[invalidation]`.
 pub(super) fn read_invalidation(mut table: Table, config: &mut Config, path: &SourcePath, problems: &mut Vec<Diagnostic>) {
+    if let Some(mode) = read_mode(&mut table, path, problems) {
+        config.invalidation.mode = mode;
+    }
     let options = &mut config.invalidation;
     if let Some((text, span)) = table.text("aliases", path, problems) {
         match Aliases::ALL.iter().find(|(name, _)| *name == text) {
@@ -55,8 +58,22 @@ pub(super) fn read_invalidation(mut table: Table, config: &mut Config, path: &So
             options.families.insert(key, rows.into_iter().map(|(pattern, _)| pattern).collect());
         }
     }
-    let known = ["aliases", "collateral", "families", "free_paths", "queries", "reserve"];
+    let known = ["aliases", "collateral", "families", "free_paths", "mode", "queries", "reserve"];
     table.finish("`[invalidation]`", &known, path, problems);
+}
+
+/// `mode`, of `[invalidation]` and of `[stages.….invalidation]`.
+pub(super) fn read_mode(table: &mut Table, path: &SourcePath, problems: &mut Vec<Diagnostic>) -> Option<Mode> {
+    let (text, span) = table.text("mode", path, problems)?;
+    let found = Mode::ALL.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode);
+    if found.is_none() {
+        let hint = match near(&text, Mode::ALL.iter().map(|(name, _)| *name)) {
+            Some(near) => format!("a mode with a similar name exists: `{near}`"),
+            None => "write `paths`, or `tags` where the distribution reads cache tags".to_owned(),
+        };
+        problems.push(Diagnostic::error("mode", format!("`{text}` is no mode of invalidation")).at(path, span).hint(hint));
+    }
+    found
 }
 
 /// `[publish]`.

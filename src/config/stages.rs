@@ -2,8 +2,9 @@
 
 use super::bucket::{place, shown};
 use super::distributions::bad_name;
+use super::publish::read_mode;
 use super::{Config, number, origin};
-use crate::deploy::options::{DistributionOptions, LOCAL, LOCAL_FOLDER, Place, StageOptions, Store};
+use crate::deploy::options::{DistributionOptions, LOCAL, LOCAL_FOLDER, Mode, Place, StageOptions, Store};
 use crate::release::DEFAULT_DISTRIBUTION;
 use crate::source::{Diagnostic, Kind, SourcePath, Span, Table, near};
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub(super) fn read(table: Table, config: &mut Config, path: &SourcePath, problem
         functions: Vec::new(),
         places: Vec::new(),
         ids: Vec::new(),
+        modes: BTreeMap::new(),
     };
     for (name, span, value) in table.into_entries() {
         let Kind::Table(table) = value.kind else {
@@ -47,9 +49,13 @@ pub(super) fn read(table: Table, config: &mut Config, path: &SourcePath, problem
         }
     }
     reader.clashes(&config.stages);
-    config.named_functions = std::mem::take(&mut reader.functions).into_iter().map(|(_, name, span)| (name, span)).collect();
-    for (stage, _) in config.stages.values_mut() {
+    config.named_functions.extend(std::mem::take(&mut reader.functions).into_iter().map(|(_, name, span)| (name, span)));
+    let modes = std::mem::take(&mut reader.modes);
+    for (name, (stage, _)) in &mut config.stages {
         stage.invalidation = config.invalidation.clone();
+        if let Some(mode) = modes.get(name) {
+            stage.invalidation.mode = *mode;
+        }
     }
 }
 
@@ -74,6 +80,8 @@ struct Reader<'a> {
     places: Vec<Written>,
     /// Owner, endpoint and id.
     ids: Vec<(String, String, String, Span)>,
+    /// By stage: the mode of its invalidations, where it has one of its own.
+    modes: BTreeMap<String, Mode>,
 }
 
 impl Reader<'_> {
@@ -87,6 +95,12 @@ impl Reader<'_> {
         let has_remote = REMOTE.iter().any(|key| table.get(key).is_some());
         let distributions = table.table("distributions", path, self.problems);
         let functions = table.table("functions", path, self.problems).map(|(table, _)| self.functions(name, table));
+        if let Some((mut invalidation, _)) = table.table("invalidation", path, self.problems) {
+            if let Some(mode) = read_mode(&mut invalidation, path, self.problems) {
+                self.modes.insert(name.to_owned(), mode);
+            }
+            invalidation.finish("`[stages.….invalidation]`", &["mode"], path, self.problems);
+        }
         let wait = number(&mut table, "wait", 0, 3_600, "seconds", path, self.problems);
         let stage = if name == LOCAL || folder.is_some() {
             if has_remote {
@@ -103,7 +117,17 @@ impl Reader<'_> {
         } else {
             self.remote(name, span, &mut table, distributions)
         };
-        let known = ["cloudfront_endpoint", "control", "distributions", "endpoint", "folder", "functions", "region", "wait"];
+        let known = [
+            "cloudfront_endpoint",
+            "control",
+            "distributions",
+            "endpoint",
+            "folder",
+            "functions",
+            "invalidation",
+            "region",
+            "wait",
+        ];
         table.finish("`[stages.…]`", &known, path, self.problems);
         let wait = wait.and_then(|seconds| u64::try_from(seconds).ok());
         Some(StageOptions { functions: functions.unwrap_or_default(), wait, ..stage? })
@@ -395,6 +419,28 @@ mod tests {
         }
         let (config, _) = parse(&crate::source::Sources::new());
         assert!(config.stages.contains_key(LOCAL));
+    }
+
+    #[test]
+    fn a_stage_may_have_a_mode_of_its_own() {
+        let stage = "control = 's3://control'\ndistributions.site = { bucket = 'bucket', id = 'E1' }\n";
+        let (config, problems) = parsed(&format!(
+            "[invalidation]\nmode = 'tags'\naliases = 'viewer'\n[stages.s]\n{stage}invalidation.mode = 'paths'\n[stages.local.invalidation]\n"
+        ));
+        assert!(problems.is_empty(), "{problems:?}");
+        let of = |name: &str| (config.stages[name].0.invalidation.mode, config.stages[name].0.invalidation.aliases);
+        assert_eq!((of("s"), of("local")), ((Mode::Paths, Aliases::Viewer), (Mode::Tags, Aliases::Viewer)));
+        assert_eq!(parsed("").0.stages[LOCAL].0.invalidation.mode, Mode::Paths);
+        let (_, problems) = parsed("[invalidation]\nmode = 'tag'\n[stages.local.invalidation]\nmode = 'cache'\nmod = 'tags'\n");
+        let said: Vec<(&str, &str)> = problems.iter().map(|problem| (problem.rule, problem.hints[0].as_str())).collect();
+        assert_eq!(
+            said,
+            [
+                ("mode", "a mode with a similar name exists: `tags`"),
+                ("mode", "write `paths`, or `tags` where the distribution reads cache tags"),
+                ("unknown-key", "a key with a similar name exists: `mode`"),
+            ]
+        );
     }
 
     #[test]

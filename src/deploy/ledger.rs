@@ -19,11 +19,14 @@ use super::remote::Tag;
 use crate::release::Digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The form of the head. A reader refuses one it does not know.
 const VERSION: u32 = 1;
+/// The form of a head that speaks of cache tags. A qdn that does not know them would forget that pages carry them, and must
+/// not touch such a stage.
+const WITH_TAGS: u32 = 2;
 /// How many publishes the head remembers; the log remembers all.
 const PAST: usize = 50;
 
@@ -142,6 +145,9 @@ pub struct Applying {
     pub token: String,
     /// What the edge has to forget when it is done, by distribution.
     pub items: BTreeMap<String, Vec<Item>>,
+    /// Distributions of which some pages may carry cache tags now and others not: their use begins, or ends.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub mixed: BTreeSet<String>,
     /// Who does it; nobody, once they said that they stopped.
     pub holder: Option<Holder>,
     /// Since when.
@@ -197,7 +203,7 @@ pub struct Past {
 /// The state of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The form of this document: 1.
+    /// The form of this document: 1, or 2 where it speaks of cache tags.
     pub version: u32,
     /// Whose state.
     pub stage: String,
@@ -216,6 +222,9 @@ pub struct Head {
     pub sequence: u64,
     /// The apply whose ETags are on record.
     pub tags: Option<u64>,
+    /// By distribution: CloudFront's id of it, where every page carries its cache tags, and every copy at that edge too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tagged: BTreeMap<String, String>,
     /// What is being done; nothing in between.
     pub applying: Option<Applying>,
     /// What the edge has to forget and has not been told yet, by distribution: the quota was full.
@@ -249,7 +258,7 @@ impl fmt::Display for Damage {
             Self::Version(version) => {
                 write!(
                     f,
-                    "it has version {version}, and this qdn reads version {VERSION}: use the qdn that wrote it, or a newer one"
+                    "it has version {version}, and this qdn reads versions {VERSION} and {WITH_TAGS}: use the qdn that wrote it, or a newer one"
                 )
             }
             Self::Form(reason) => f.write_str(reason),
@@ -281,6 +290,7 @@ impl Head {
             places: BTreeMap::new(),
             sequence: 0,
             tags: None,
+            tagged: BTreeMap::new(),
             applying: None,
             owed: BTreeMap::new(),
             issued: BTreeMap::new(),
@@ -312,7 +322,9 @@ impl Head {
             let known = self.places.get(name).filter(|known| known.at == *at).cloned();
             (name.clone(), known.unwrap_or_else(|| Site { at: at.clone(), is_known: false }))
         };
-        Self { places: places.iter().map(site).collect(), ..self.next(signature) }
+        let stays = |name: &String| self.places.get(name).map(|site| &site.at) == places.get(name);
+        let tagged = self.tagged.iter().filter(|(name, _)| stays(name)).map(|(name, id)| (name.clone(), id.clone())).collect();
+        Self { places: places.iter().map(site).collect(), tagged, ..self.next(signature) }
     }
 
     /// It goes on: whoever reads the time of this document knows that somebody is at work.
@@ -350,6 +362,7 @@ impl Head {
         next.release = Some(applying.to);
         next.commit = applying.commit;
         next.tags = done.tags;
+        next.tagged = done.tagged;
         next.places.values_mut().for_each(|site| site.is_known = true);
         next.owed = done.owed;
         for (distribution, issued) in done.issued {
@@ -371,9 +384,25 @@ impl Head {
         Self { owed, issued, sequence, ..self.next(signature) }
     }
 
+    /// Copies without tags were seen at the edge: the next publish by tags begins with them anew.
+    #[must_use]
+    pub fn untagged(&self, names: &BTreeSet<String>, signature: &Signature) -> Self {
+        let mut next = self.next(signature);
+        next.tagged.retain(|name, _| !names.contains(name));
+        next
+    }
+
+    /// Whether every page of a distribution carries its cache tags, and every copy at the edge of that id too.
+    pub fn is_tagged(&self, name: &str, id: &str) -> bool {
+        let is_mixed = self.applying.as_ref().is_some_and(|applying| applying.mixed.contains(name));
+        !is_mixed && self.tagged.get(name).is_some_and(|known| known == id)
+    }
+
     /// The document, with its own digest.
     pub fn to_json(&self) -> String {
-        let mut head = Self { check: String::new(), ..self.clone() };
+        let speaks = !self.tagged.is_empty() || self.applying.as_ref().is_some_and(|applying| !applying.mixed.is_empty());
+        let version = if speaks { WITH_TAGS } else { VERSION };
+        let mut head = Self { version, check: String::new(), ..self.clone() };
         head.check = Digest::of(head.text().as_bytes()).hex();
         head.text()
     }
@@ -394,7 +423,7 @@ impl Head {
             version: u32,
         }
         let form: Form = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
-        if form.version != VERSION {
+        if !matches!(form.version, VERSION | WITH_TAGS) {
             return Err(Damage::Version(form.version));
         }
         let head: Self = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
@@ -487,6 +516,8 @@ pub struct Done {
     pub functions: BTreeMap<String, LiveFunction>,
     /// The apply whose ETags are on record.
     pub tags: Option<u64>,
+    /// Where all pages carry cache tags, and all copies too: the ids of the distributions.
+    pub tagged: BTreeMap<String, String>,
 }
 
 #[cfg(test)]
@@ -506,6 +537,7 @@ mod tests {
             sequence: 1,
             token: "t".to_owned(),
             items: BTreeMap::from([("site".to_owned(), vec![item.parse().unwrap()])]),
+            mixed: BTreeSet::new(),
             holder: Some(Holder { host: "h".to_owned(), space: String::new(), process: 1, run: "1".to_owned() }),
             began: Timestamp::UNIX_EPOCH,
         }
@@ -519,7 +551,11 @@ mod tests {
         assert_eq!(read.to_json(), text);
         assert!(matches!(Head::parse(&text.replace("\"r1\"", "\"r2\"")), Err(Damage::Form(_))), "somebody edited it");
         assert!(matches!(Head::parse(&text[..text.len() / 2]), Err(Damage::Form(_))), "it was cut off");
-        assert_eq!(Head::parse(&text.replace("\"version\": 1", "\"version\": 2")), Err(Damage::Version(2)));
+        assert_eq!(Head::parse(&text.replace("\"version\": 1", "\"version\": 3")), Err(Damage::Version(3)));
+        assert!(
+            matches!(Head::parse(&text.replace("\"version\": 1", "\"version\": 2")), Err(Damage::Form(_))),
+            "it is no such form"
+        );
     }
 
     #[test]
@@ -551,6 +587,26 @@ mod tests {
         assert_eq!(repairing.finished(Done::default(), &signed("9")).back(None), Ok(None), "or not");
         let repairing = done.begun(Applying { to: "r2".to_owned(), ..repair }, &signed("10"));
         assert_eq!(repairing.back(None), Ok(Some("r1".to_owned())), "and a bad release is left all the same");
+    }
+
+    #[test]
+    fn a_qdn_that_knows_no_cache_tags_refuses_a_state_that_speaks_of_them() {
+        let tagged = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "E1".to_owned())).collect::<BTreeMap<_, _>>();
+        let places = BTreeMap::from([("site".to_owned(), "b/".to_owned())]);
+        let first = Head::none("local").placed(&places, &signed("0"));
+        let mixed = Applying { mixed: BTreeSet::from(["site".to_owned()]), ..applying("r1", &["r1"], "/*") };
+        let begun = first.begun(mixed, &signed("1"));
+        assert!(!begun.is_tagged("site", "E1") && begun.to_json().contains("\"version\": 2"));
+        let done = begun.finished(Done { tagged: tagged(&["site"]), ..Done::default() }, &signed("2"));
+        assert!(done.is_tagged("site", "E1") && !done.is_tagged("site", "E2"), "another distribution has other copies");
+        let read = Head::parse(&done.to_json()).unwrap();
+        assert!(read.version == 2 && read.is_tagged("site", "E1"));
+        let elsewhere = done.placed(&BTreeMap::from([("site".to_owned(), "c/".to_owned())]), &signed("3"));
+        assert!(!elsewhere.is_tagged("site", "E1") && done.placed(&places, &signed("3")).is_tagged("site", "E1"));
+        let off = done.untagged(&BTreeSet::from(["site".to_owned()]), &signed("4"));
+        assert!(off.to_json().contains("\"version\": 1") && !off.to_json().contains("tagged"), "it is as before");
+        let off = done.begun(applying("r2", &["r2"], "/a"), &signed("5")).finished(Done::default(), &signed("6"));
+        assert!(!off.is_tagged("site", "E1"), "it is said each time");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct StageOptions {
     pub functions: BTreeMap<String, String>,
     /// How many seconds a publish waits for its invalidation to be complete; none: as long as the publisher thinks fit.
     pub wait: Option<u64>,
-    /// How its invalidations are chosen: the same for all stages.
+    /// How its invalidations are chosen: the same for all stages but for the mode.
     pub invalidation: InvalidationOptions,
 }
 
@@ -75,6 +75,8 @@ pub struct DistributionOptions {
 /// `[invalidation]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidationOptions {
+    /// What the edge is told: addresses, or cache tags.
+    pub mode: Mode,
     /// Which of a changed object's addresses are purged.
     pub aliases: Aliases,
     /// The percentage of the unchanged objects that wildcards may purge to save paths, from 0 to 100.
@@ -91,7 +93,15 @@ pub struct InvalidationOptions {
 
 impl Default for InvalidationOptions {
     fn default() -> Self {
-        Self { aliases: Aliases::Both, collateral: 10, free_paths: 1_000, reserve: 2, queries: false, families: BTreeMap::new() }
+        Self {
+            mode: Mode::Paths,
+            aliases: Aliases::Both,
+            collateral: 10,
+            free_paths: 1_000,
+            reserve: 2,
+            queries: false,
+            families: BTreeMap::new(),
+        }
     }
 }
 
@@ -106,6 +116,21 @@ impl InvalidationOptions {
             ..Terms::default()
         }
     }
+}
+
+/// How an edge is told what to forget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// By the addresses of what changed.
+    #[default]
+    Paths,
+    /// By the cache tags that it was stored with. The distribution has to read them from [`HEADER`](super::invalidation::tags::HEADER).
+    Tags,
+}
+
+impl Mode {
+    /// By name, in the order in which a message lists them.
+    pub const ALL: [(&'static str, Self); 2] = [("paths", Self::Paths), ("tags", Self::Tags)];
 }
 
 /// Under which of its addresses a changed object is purged, where a function leads several to it.

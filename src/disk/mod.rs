@@ -14,6 +14,7 @@ pub use write::{Written, write};
 
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,29 @@ pub fn find_root(start: &Path) -> Option<PathBuf> {
 /// into itself, a file that cannot be read, and a name that is not Unicode are complained of.
 pub fn read(root: &Path) -> (Sources, Vec<Diagnostic>) {
     read_folders(root, FOLDERS)
+}
+
+/// Adds to sources what they lack, for as long as `missing` names files that are there. Each is looked for in the
+/// first of `folders`; what a package manager installed may lie in a folder above it, and so in one of the others.
+pub fn complete(sources: &mut Sources, folders: &[PathBuf], missing: impl Fn(&Sources) -> BTreeSet<SourcePath>) {
+    let mut tried = BTreeSet::new();
+    loop {
+        let mut found = false;
+        for path in missing(sources) {
+            if !tried.insert(path.clone()) {
+                continue;
+            }
+            let above = if path.as_str().starts_with("node_modules/") { folders.len() } else { 1 };
+            let read = folders.iter().take(above).find_map(|folder| fs::read(folder.join(path.as_str())).ok());
+            if let Some(bytes) = read {
+                sources.insert(path, bytes);
+                found = true;
+            }
+        }
+        if !found {
+            return;
+        }
+    }
 }
 
 /// Reads of a project what is there besides pages: its configuration, and everything under `functions/`.

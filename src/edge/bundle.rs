@@ -1,10 +1,11 @@
 //! The one text that is uploaded.
 
 use super::check::{Form, Options, uploaded};
+use super::origins::{Origins, byte_at};
 use super::runtime::{MAX_CODE_BYTES, Runtime};
 use crate::script::ast::{ArrayLit, ObjectLit};
 use crate::script::visit::{Visit, VisitWith};
-use crate::script::{self, FunctionOptions, Graph, Script};
+use crate::script::{self, FunctionOptions, Graph, Part, Script};
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,8 @@ pub struct Bundle {
     pub code: String,
     /// Where each piece of it comes from, as JSON.
     pub source_map: String,
+    /// What takes how many bytes of it, the largest first; nothing where the script is uploaded as it stands.
+    pub parts: Vec<Part>,
     /// What was said about it and does not stop it.
     pub warnings: Vec<Diagnostic>,
     /// The generated modules in it, such as `qdn:redirects`.
@@ -52,14 +55,15 @@ pub(super) fn assemble(
             // `global.handler = …` is a handler to CloudFront, and not a name that could be followed.
             if form == Form::Script && !known && others.is_empty() && diagnostics.iter().all(|problem| !problem.is_error()) {
                 let code = sources.text(entry.as_str()).unwrap_or_default().to_owned();
-                let script = Script { code, map: String::new(), sizes: BTreeMap::new() };
+                let script = Script { code, map: String::new(), sizes: BTreeMap::new(), parts: Vec::new(), warnings: Vec::new() };
                 return Some(finished(script, sources, entry, BTreeSet::new(), options, diagnostics));
             }
             let missing: Vec<_> =
                 missing.into_iter().filter(|_| !known).map(|problem| Diagnostic { rule: "CFF001", ..problem }).collect();
             // What was said of a place already is not said of it again in the linker's words.
-            let places: BTreeSet<_> = diagnostics.iter().filter_map(|problem| problem.place.clone()).collect();
-            let others = others.into_iter().filter(|problem| problem.place.as_ref().is_none_or(|place| !places.contains(place)));
+            let start = |problem: &Diagnostic| problem.place.as_ref().map(|(path, span)| (path.clone(), span.start));
+            let places: BTreeSet<_> = diagnostics.iter().filter_map(start).collect();
+            let others = others.into_iter().filter(|problem| start(problem).is_none_or(|place| !places.contains(&place)));
             diagnostics.extend(missing.into_iter().chain(others));
             return None;
         }
@@ -78,9 +82,18 @@ fn finished(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Bundle {
     let name = name(entry);
+    diagnostics.extend(script.warnings.iter().cloned());
     reread(&script, &name, entry, sources, options, diagnostics);
     diagnostics.extend(size(&script, entry, &imports, options));
-    Bundle { name, runtime: options.runtime, code: script.code, source_map: script.map, warnings: Vec::new(), imports }
+    Bundle {
+        name,
+        runtime: options.runtime,
+        code: script.code,
+        source_map: script.map,
+        parts: script.parts,
+        warnings: Vec::new(),
+        imports,
+    }
 }
 
 /// What CloudFront shall call the function: the file, or the folder of an `index.js`.
@@ -105,13 +118,15 @@ fn reread(
     let known: BTreeSet<&'static str> = diagnostics.iter().filter(|known| known.is_error()).map(|known| known.rule).collect();
     let start = (entry.clone(), Span::default());
     for mut problem in uploaded(&path, &script.code, options.runtime) {
-        // The same mistake, said of the source already.
-        let consequence = problem.rule == "CFF021" && !known.is_empty();
-        if !problem.is_error() || known.contains(problem.rule) || consequence {
-            continue;
-        }
         let at = problem.place.as_ref().map_or(0, |(_, span)| span.start);
         let origin = origins.of_byte(&script.code, at);
+        // The same mistake, said of the source already; of the source of a package nothing is said.
+        let in_package = origin.is_some_and(|(path, ..)| script::is_of_package(&path.into()));
+        let consequence = problem.rule == "CFF021" && !known.is_empty();
+        let judged = !in_package && (known.contains(problem.rule) || consequence || ("CFF022"..="CFF026").contains(&problem.rule));
+        if !problem.is_error() || judged {
+            continue;
+        }
         problem.place = origin.and_then(|(path, line, column)| {
             let text = match options.virtual_modules.get(path) {
                 Some(text) => text.as_str(),
@@ -121,6 +136,11 @@ fn reread(
             Some((SourcePath::new(path), Span::new(at, at)))
         });
         problem.place.get_or_insert_with(|| start.clone());
+        // The compressor makes a literal of `new RegExp('(')`, of which another rule has spoken.
+        let starts = |other: &Diagnostic| other.place.as_ref().map(|(path, span)| (path.clone(), span.start));
+        if diagnostics.iter().any(|known| known.is_error() && starts(known) == starts(&problem)) {
+            continue;
+        }
         problem.label = "after bundling".to_owned();
         diagnostics.push(problem);
     }
@@ -195,113 +215,9 @@ fn grouped(number: usize) -> String {
     text
 }
 
-/// A source, a line and a column, each from 0.
-type Origin = (usize, usize, usize);
-
-/// A source map, read backwards.
-struct Origins {
-    sources: Vec<String>,
-    /// For each line its pieces: the column, and the source, line and column it comes from.
-    lines: BTreeMap<usize, Vec<(usize, Option<Origin>)>>,
-}
-
-impl Origins {
-    fn of(map: &str) -> Self {
-        let map: serde_json::Value = serde_json::from_str(map).unwrap_or_default();
-        let sources = map["sources"].as_array().into_iter().flatten();
-        let sources = sources.map(|source| source.as_str().unwrap_or_default().to_owned()).collect();
-        let mut origins = Self { sources, lines: BTreeMap::new() };
-        let mut place = [0i64; 3];
-        for (line, pieces) in map["mappings"].as_str().unwrap_or_default().split(';').enumerate() {
-            let mut column = 0;
-            for piece in pieces.split(',').filter(|piece| !piece.is_empty()) {
-                let numbers = numbers(piece);
-                column += numbers.first().copied().unwrap_or_default();
-                let origin = numbers.get(1..4).map(|moved| {
-                    place.iter_mut().zip(moved).for_each(|(place, moved)| *place += moved);
-                    let [source, line, column] = place.map(|number| usize::try_from(number).unwrap_or_default());
-                    (source, line, column)
-                });
-                origins.lines.entry(line).or_default().push((usize::try_from(column).unwrap_or_default(), origin));
-            }
-        }
-        origins
-    }
-
-    /// Path, line and column of what stands at a byte; lines and columns from 0, columns in UTF-16 units.
-    fn of_byte(&self, code: &str, at: usize) -> Option<(&str, usize, usize)> {
-        let before = code.get(..at)?;
-        let line = before.matches('\n').count();
-        let column: usize = before.rsplit('\n').next()?.chars().map(char::len_utf16).sum();
-        let pieces = self.lines.get(&line)?;
-        // What was made up has no origin of its own: it stands with what came before it.
-        let until = pieces.partition_point(|(start, _)| *start <= column);
-        let (source, line, column) = pieces[..until].iter().rev().find_map(|(_, origin)| *origin)?;
-        Some((self.sources.get(source)?, line, column))
-    }
-}
-
-/// The numbers in a piece of a source map.
-fn numbers(piece: &str) -> Vec<i64> {
-    let (mut found, mut number, mut shift) = (Vec::new(), 0i64, 0);
-    for letter in piece.bytes() {
-        let digit = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            _ => 63,
-        };
-        number |= i64::from(digit & 31) << shift;
-        shift = (shift + 5).min(55);
-        if digit & 32 == 0 {
-            found.push(if number & 1 == 1 { -(number >> 1) } else { number >> 1 });
-            (number, shift) = (0, 0);
-        }
-    }
-    found
-}
-
-/// The byte at a line and a column, both from 0.
-fn byte_at(text: &str, line: usize, column: usize) -> Option<usize> {
-    // A byte order mark is no column to the compiler.
-    let skipped = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
-    let text = &text[skipped..];
-    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let mut units = 0;
-    let rest = text.get(start..)?.split('\n').next()?;
-    let within = rest.char_indices().find(|(_, letter)| {
-        let here = units >= column;
-        units += letter.len_utf16();
-        here
-    });
-    Some(skipped + start + within.map_or(rest.len(), |(at, _)| at))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_in_the_bundle_leads_to_its_source() {
-        let main = "\u{feff}import { page } from './page.js';\n\nexport function handler(event) {\n  event.request.uri = page();\n  return event.request;\n}\n";
-        let page = "// Ü\nexport const page = () => /* ü */ '/index.html';\n";
-        let sources: Sources = [("main.js", main.as_bytes().to_vec()), ("page.js", page.as_bytes().to_vec())].into_iter().collect();
-        let none = BTreeMap::new();
-        let graph = script::graph(&sources, &["main.js".into()], &script::Options { virtual_modules: &none, externals: &[] });
-        let graph = graph.map_err(|_| ()).expect("it is read");
-        let options = FunctionOptions { runtime: script::Runtime::Njs2, lower: true, minify: true };
-        let script = script::function(&graph, &options).expect("it is built");
-        let origins = Origins::of(&script.map);
-        for (word, path, text) in [("\"/index.html\"", "page.js", "'/index.html'"), ("request", "main.js", "request")] {
-            let at = script.code.find(word).expect("it is there");
-            let (found, line, column) = origins.of_byte(&script.code, at).expect("it comes from somewhere");
-            let source = sources.text(path).expect("there is such a file");
-            let at = byte_at(source, line, column).expect("it is in the file");
-            assert_eq!(found, path);
-            assert!(source[at..].starts_with(text), "{}", &source[at..]);
-        }
-    }
 
     #[test]
     fn numbers_are_grouped() {

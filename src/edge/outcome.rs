@@ -68,6 +68,17 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
+/// A call that was under way when an error was thrown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function's name in the script; empty where it has none.
+    pub function: String,
+    /// The line in the script, from 1.
+    pub line: usize,
+    /// The column in that line, from 1.
+    pub column: Option<usize>,
+}
+
 /// What came of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -81,6 +92,10 @@ pub struct Outcome {
     pub utilization: u8,
     /// What the function asked of `cf.updateRequestOrigin` and the like: `{"call": …, "with": …}`, in order.
     pub origin: Vec<Value>,
+    /// Where an error was thrown, innermost first: places of the script as it ran.
+    pub trace: Vec<Frame>,
+    /// The error with its place in the sources, drawn: from whoever has the sources.
+    pub shown: Option<String>,
     /// The numbers of the branches that were taken, of a script that was made to count them.
     pub reached: BTreeSet<usize>,
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub(super) struct Served {
     pub(super) origin: Origin,
     pub(super) engine: Option<Engine>,
+    /// The function that sees the answers, if there is one.
+    pub(super) response: Option<Engine>,
 }
 
 /// Where answers come from.
@@ -48,6 +50,8 @@ pub(super) struct Answer {
     pub(super) key: Option<String>,
     /// What the function did, if there is one.
     pub(super) outcome: Option<Outcome>,
+    /// What the function did that sees the answer, if there is one and it ran.
+    pub(super) after: Option<Outcome>,
 }
 
 impl Answer {
@@ -78,6 +82,11 @@ pub(super) fn order(manifest: &Manifest) -> impl Iterator<Item = &str> {
     first.chain(names.filter(|name| *name != DEFAULT_DISTRIBUTION))
 }
 
+/// The function that sees the answers, of the first distribution that has one.
+pub(super) fn answerer(manifest: &Manifest) -> Option<&str> {
+    order(manifest).find_map(|name| manifest.distributions.get(name)?.viewer_response.as_deref())
+}
+
 /// The function that decides, of the first distribution that has one.
 pub(super) fn decider(manifest: &Manifest) -> Option<&str> {
     order(manifest).find_map(|name| manifest.distributions.get(name)?.viewer_request.as_deref())
@@ -104,16 +113,18 @@ impl Served {
         if !matches!(asked.method.as_str(), "GET" | "HEAD") {
             return plain(403, "This distribution is configured to answer GET and HEAD only.");
         }
+        let event = Event::viewer_request(&asked.method, &asked.path, asked.query.as_deref(), &asked.headers, &asked.ip);
         let (decision, outcome) = match &self.engine {
             None => (Decision::without_function(&asked.path), None),
             Some(engine) => {
-                let event = Event::viewer_request(&asked.method, &asked.path, asked.query.as_deref(), &asked.headers, &asked.ip);
-                let Some(outcome) = engine.run(event).await else {
+                let Some(outcome) = engine.run(event.clone()).await else {
                     return plain(503, "The function's thread has ended. Start the preview again.");
                 };
                 (decision(&outcome), Some(outcome))
             }
         };
+        // What the first function answers itself, and errors of the origin, no second function sees.
+        let is_from_origin = matches!(decision, Decision::Key(_));
         let (distribution, mut answer) = match decision {
             Decision::Key(key) => match &self.origin {
                 Origin::Built(release) => stored(release, &key),
@@ -123,12 +134,18 @@ impl Served {
                 }
             },
             Decision::Response { status, headers, body } => {
-                (None, Answer { status, headers, body: body.into(), key: None, outcome: None })
+                (None, Answer { status, headers, body: body.into(), key: None, outcome: None, after: None })
             }
             Decision::Failed { status, message } => (None, plain(status, &message)),
         };
         if answer.status == 200 && answer.key.is_some() && is_known(&answer, asked) {
             answer = Answer { status: 304, body: Arc::from([]), ..answer };
+        }
+        if let Some(engine) = &self.response
+            && is_from_origin
+            && answer.status < 400
+        {
+            answer = seen(engine, &event, answer).await;
         }
         let manifest = self.manifest();
         let policy = distribution.or_else(|| order(manifest).next()).and_then(|name| manifest.distributions.get(name));
@@ -145,6 +162,32 @@ impl Served {
     pub(super) fn source_map(&self, path: &str) -> Option<Arc<[u8]>> {
         let key = percent_encoding::percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;
         self.built()?.source_maps.get(&Key::new(&*key)).cloned()
+    }
+}
+
+/// The answer as the function leaves it that sees answers.
+async fn seen(engine: &Engine, request: &Event, answer: Answer) -> Answer {
+    let event = request.viewer_response(answer.status, reason(answer.status), &answer.headers);
+    let Some(outcome) = engine.run(event).await else {
+        return plain(503, "The function's thread has ended. Start the preview again.");
+    };
+    let answer = match decision(&outcome) {
+        Decision::Response { status, headers, body } => {
+            let has_body = outcome.response().is_some_and(|response| response.get("body").is_some());
+            let body = if has_body { body.into() } else { answer.body };
+            Answer { status, headers, body, ..answer }
+        }
+        Decision::Failed { status, message } => plain(status, &message),
+        // A viewer-response function returns a response, or the run has failed.
+        Decision::Key(_) => answer,
+    };
+    Answer { after: Some(outcome), ..answer }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        304 => "Not Modified",
+        _ => "OK",
     }
 }
 
@@ -172,7 +215,7 @@ fn object(object: &Object, entry: &ObjectEntry) -> Answer {
         ("cache-control".to_owned(), entry.cache_control.clone()),
         ("etag".to_owned(), format!("\"{}\"", object.digest.short())),
     ];
-    Answer { status: 200, headers, body: Arc::clone(&object.bytes), key: Some(object.key.to_string()), outcome: None }
+    Answer { status: 200, headers, body: Arc::clone(&object.bytes), key: Some(object.key.to_string()), outcome: None, after: None }
 }
 
 /// The path under which the edge caches what answers a request: the one that the function returned, letter for
@@ -204,7 +247,7 @@ async fn published_at<'a>(stage: &remote::Stage, manifest: &'a Manifest, key: &s
         let answered = if is_found { Some(key) } else { Some("404.html").filter(|key| has(name, key)) };
         let headers = fetched.headers.into_iter().filter(|(name, _)| name != "content-length").collect();
         let (body, key) = (fetched.body.into(), answered.map(str::to_owned));
-        let answer = Answer { status: fetched.status, headers, body, key, outcome: None };
+        let answer = Answer { status: fetched.status, headers, body, key, outcome: None, after: None };
         if is_found {
             return (Some(name), answer);
         }
@@ -225,7 +268,7 @@ fn plain(status: u16, text: &str) -> Answer {
         ("content-type".to_owned(), "text/plain; charset=utf-8".to_owned()),
         ("cache-control".to_owned(), "no-store".to_owned()),
     ];
-    Answer { status, headers, body: text.as_bytes().into(), key: None, outcome: None }
+    Answer { status, headers, body: text.as_bytes().into(), key: None, outcome: None, after: None }
 }
 
 #[cfg(test)]
@@ -255,7 +298,7 @@ mod tests {
         for (name, distribution) in &mut release.manifest.distributions {
             distribution.headers.all.insert("x-from".to_owned(), name.clone());
         }
-        let served = Served { origin: Origin::Built(release), engine: None };
+        let served = Served { origin: Origin::Built(release), engine: None, response: None };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let ask = |path: &str| {
             let (method, path) = ("GET".to_owned(), path.to_owned());

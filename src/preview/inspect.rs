@@ -34,6 +34,7 @@ fn describe(asked: &Asked, answer: &Answer) -> Value {
         "version": 1,
         "request": { "method": asked.method, "path": asked.path, "query": asked.query },
         "function": function,
+        "viewer_response": answer.after.as_ref().map(crate::edge::Outcome::json),
         "cache": cache,
         "answer": { "status": answer.status, "object": answer.key, "bytes": answer.body.len(), "headers": answer.headers },
     })

@@ -1,6 +1,6 @@
 //! A project is served: watched, and built whenever something of it changes.
 
-use super::answer::{Origin, Served, decider};
+use super::answer::{Origin, Served, answerer, decider};
 use super::engine::Engine;
 use super::jobs::Jobs;
 use super::reload::{Message, message};
@@ -45,7 +45,8 @@ pub async fn serve(
     std::thread::spawn(move || {
         let mut last = None;
         loop {
-            let (sources, problems) = disk::read(&root);
+            let (mut sources, problems) = disk::read(&root);
+            disk::complete(&mut sources, std::slice::from_ref(&root), build::missing);
             // Editors touch files without changing them; that is no reason to build.
             if last.as_ref() != Some(&(sources.clone(), problems.clone())) {
                 last = Some((sources.clone(), problems.clone()));
@@ -70,21 +71,23 @@ fn show(preview: &Preview, sources: &Sources, problems: Vec<Diagnostic>, options
         Some(release) => {
             preview.job_api.offer(&outcome.terms);
             let served = preview.served();
-            let old = served.as_ref().and_then(|served| Some((served.built()?, &served.engine)));
+            let old = served.as_ref().and_then(|served| Some((served.built()?, (&served.engine, &served.response))));
             let message = old.map_or(Message::Reload, |(old, _)| message(old, &release));
             // Starting a function takes longer than a page's build; most saves leave it as it is.
-            let engine = match old.filter(|(old, _)| decides_alike(old, &release)) {
-                Some((_, engine)) => engine.clone(),
-                None => outcome.edge.take().map(Engine::start),
+            let (engine, response) = match old.filter(|(old, _)| decides_alike(old, &release)) {
+                Some((_, (engine, response))) => (engine.clone(), response.clone()),
+                None => (outcome.edge.take().map(Engine::start), outcome.response_edge.take().map(Engine::start)),
             };
-            preview.show(Some(Served { origin: Origin::Built(release), engine }), message);
+            preview.show(Some(Served { origin: Origin::Built(release), engine, response }), message);
         }
         None => preview.trouble(source::render(&outcome.diagnostics, sources, false)),
     }
     outcome
 }
 
-/// Whether the same function decides the URLs of both.
+/// Whether the same functions decide the URLs of both, and see their answers.
 fn decides_alike(old: &Release, new: &Release) -> bool {
-    decider(&old.manifest) == decider(&new.manifest) && old.manifest.functions == new.manifest.functions
+    decider(&old.manifest) == decider(&new.manifest)
+        && answerer(&old.manifest) == answerer(&new.manifest)
+        && old.manifest.functions == new.manifest.functions
 }

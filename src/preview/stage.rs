@@ -1,7 +1,7 @@
 //! What was published to a stage is served: what its ledger calls live, through the function that is LIVE there
 //! and the cache of its edge. Nothing is built, and nothing is watched but the ledger.
 
-use super::answer::{Origin, Served, decider};
+use super::answer::{Origin, Served, answerer, decider};
 use super::engine::Engine;
 use super::jobs::Jobs;
 use super::reload::Message;
@@ -44,6 +44,7 @@ struct Head {
 struct Seen {
     manifest: Option<Manifest>,
     function: Option<RemoteFunction>,
+    response: Option<RemoteFunction>,
 }
 
 /// Serves what is published to a stage until `shutdown` is done. `report` hears of each change: of the release that
@@ -118,15 +119,21 @@ async fn look(stage: &Stage, known: Option<&Seen>) -> Result<Seen, String> {
         }
     };
     let function = match decider(&manifest) {
-        Some(name) => {
-            let remote = stage.function_name(name);
-            let live = stage.cdn.function(&remote, FunctionStage::Live).await.map_err(|failure| failure.to_string())?;
-            let live = live.ok_or_else(|| format!("the function `{remote}` decides the URLs, and none of this name is LIVE"))?;
-            Some(live)
-        }
+        Some(name) => Some(live(stage, name, "decides the URLs").await?),
         None => None,
     };
-    Ok(Seen { manifest: Some(manifest), function })
+    let response = match answerer(&manifest) {
+        Some(name) => Some(live(stage, name, "sees the answers").await?),
+        None => None,
+    };
+    Ok(Seen { manifest: Some(manifest), function, response })
+}
+
+/// The code that is LIVE under a function's name.
+async fn live(stage: &Stage, name: &str, what: &str) -> Result<RemoteFunction, String> {
+    let remote = stage.function_name(name);
+    let live = stage.cdn.function(&remote, FunctionStage::Live).await.map_err(|failure| failure.to_string())?;
+    live.ok_or_else(|| format!("the function `{remote}` {what}, and none of this name is LIVE"))
 }
 
 async fn read(bucket: &dyn Bucket, key: &str) -> Result<Option<Vec<u8>>, String> {
@@ -137,15 +144,16 @@ async fn read(bucket: &dyn Bucket, key: &str) -> Result<Option<Vec<u8>>, String>
 impl Seen {
     fn is_like(&self, other: &Self) -> bool {
         let release = |seen: &Self| seen.manifest.as_ref().map(|manifest| manifest.release.clone());
-        release(self) == release(other) && self.function == other.function
+        release(self) == release(other) && self.function == other.function && self.response == other.response
     }
 
     fn served(&self, stage: &Stage) -> Option<Served> {
         let manifest = self.manifest.clone()?;
-        let engine = self.function.as_ref().map(|function| {
+        let start = |function: &RemoteFunction| {
             let runtime = Runtime::from_name(&function.runtime).unwrap_or_default();
             Engine::start_code(String::from_utf8_lossy(&function.code).into_owned(), runtime)
-        });
-        Some(Served { origin: Origin::Published(Box::new((stage.clone(), manifest))), engine })
+        };
+        let (engine, response) = (self.function.as_ref().map(start), self.response.as_ref().map(start));
+        Some(Served { origin: Origin::Published(Box::new((stage.clone(), manifest))), engine, response })
     }
 }

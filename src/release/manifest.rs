@@ -26,6 +26,9 @@ pub struct Manifest {
 pub struct Distribution {
     /// The function that decides its URLs, if one does.
     pub viewer_request: Option<String>,
+    /// The function that sees its answers, if one does. Releases without one are written as they always were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub viewer_response: Option<String>,
     /// The headers of every answer.
     pub headers: Policy,
     /// By key.
@@ -83,6 +86,7 @@ impl Manifest {
         objects: &BTreeMap<String, BTreeMap<Key, Object>>,
         functions: &BTreeMap<String, Function>,
         viewer_request: &BTreeMap<String, String>,
+        viewer_response: &BTreeMap<String, String>,
         policy: impl Fn(&str) -> Policy,
     ) -> Self {
         let entry = |object: &Object| ObjectEntry {
@@ -95,7 +99,8 @@ impl Manifest {
         let distributions = objects.iter().map(|(name, objects)| {
             let objects = objects.iter().map(|(key, object)| (key.as_str().to_owned(), entry(object))).collect();
             let viewer_request = viewer_request.get(name).cloned();
-            (name.clone(), Distribution { viewer_request, headers: policy(name), objects })
+            let viewer_response = viewer_response.get(name).cloned();
+            (name.clone(), Distribution { viewer_request, viewer_response, headers: policy(name), objects })
         });
         let functions = functions.iter().map(|(name, function)| {
             let sha256 = Digest::of(function.code.as_bytes()).hex();
@@ -157,7 +162,7 @@ mod tests {
     fn release_of(body: &str) -> Manifest {
         let object = Object::new(Key::new("index.html"), body.as_bytes(), Class::Page);
         let objects = BTreeMap::from([("site".to_owned(), BTreeMap::from([(object.key.clone(), object)]))]);
-        Manifest::of(&objects, &BTreeMap::new(), &BTreeMap::new(), |_| Policy::default())
+        Manifest::of(&objects, &BTreeMap::new(), &BTreeMap::new(), &BTreeMap::new(), |_| Policy::default())
     }
 
     #[test]

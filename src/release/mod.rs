@@ -199,14 +199,16 @@ pub fn assemble(
     policy: headers::Policy,
     source_maps: BTreeMap<Key, Arc<[u8]>>,
 ) -> Release {
-    assemble_with(objects, functions, viewer_request, |_| policy.clone(), source_maps)
+    assemble_with(objects, functions, viewer_request, &BTreeMap::new(), |_| policy.clone(), source_maps)
 }
 
-/// As [`assemble`], where `policy` gives each distribution headers of its own.
+/// As [`assemble`], where `policy` gives each distribution headers of its own, and `viewer_response` names the function
+/// that sees its answers.
 pub fn assemble_with(
     objects: BTreeMap<String, Vec<Object>>,
     functions: Vec<Function>,
     viewer_request: &BTreeMap<String, String>,
+    viewer_response: &BTreeMap<String, String>,
     policy: impl Fn(&str) -> headers::Policy,
     source_maps: BTreeMap<Key, Arc<[u8]>>,
 ) -> Release {
@@ -215,7 +217,7 @@ pub fn assemble_with(
         .map(|(name, objects)| (name, objects.into_iter().map(|object| (object.key.clone(), object)).collect()))
         .collect();
     let functions = functions.into_iter().map(|function| (function.name.clone(), function)).collect();
-    let manifest = Manifest::of(&objects, &functions, viewer_request, policy);
+    let manifest = Manifest::of(&objects, &functions, viewer_request, viewer_response, policy);
     Release { manifest, objects, functions, source_maps }
 }
 

@@ -5,8 +5,10 @@ use super::link::{self, Item};
 use super::lower::{self, Runtime};
 use super::map::{self, Printed};
 use super::names::{Names, Surroundings};
+use super::package;
 use super::parse::Parsed;
 use super::print::{self, Style};
+use super::size::{self, Part};
 use crate::source::{Diagnostic, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
 use swc_core::common::{DUMMY_SP, Span};
@@ -36,6 +38,10 @@ pub struct Script {
     pub map: String,
     /// How many bytes of the text come from which module. What is missing from the whole comes from none.
     pub sizes: BTreeMap<SourcePath, usize>,
+    /// What takes how many bytes, the largest first, where the script was minified; together they are the whole.
+    pub parts: Vec<Part>,
+    /// What may mean something else now that it is rewritten, and most likely does not.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Makes one script of the graph's first entry and all it needs.
@@ -49,21 +55,38 @@ pub fn function(graph: &Graph, options: &FunctionOptions) -> Result<Script, Vec<
     let Some(entry) = graph.entries.first().copied() else {
         return Err(vec![Diagnostic::error("no-handler", "a function needs a module to begin with")]);
     };
+    let handler = handler(graph, entry).map_err(|problem| vec![*problem]);
+    let items = link::items(graph);
+    let needed: Vec<&Item<'_>> = match &handler {
+        Ok(handler) => {
+            let needed = link::needed(graph, &items, [Target::Local(handler.clone())], |_| true, |item| !item.pure);
+            items.iter().zip(needed).filter(|(_, needed)| *needed).map(|(item, _)| item).collect()
+        }
+        Err(_) => items.iter().collect(),
+    };
+    // Of what somebody else wrote only that counts which is needed.
     let mut problems = Vec::new();
-    for parsed in graph.modules() {
-        parsed.module().visit_with(&mut OnlyInModules { parsed, problems: &mut problems });
+    for item in &items {
+        let parsed = &graph.modules[item.module].parsed;
+        if package::is_inside(parsed.path().as_str()) && !needed.iter().any(|needed| std::ptr::eq(*needed, item)) {
+            continue;
+        }
+        item.statement.visit_with(&mut OnlyInModules { parsed, problems: &mut problems });
         if options.lower {
-            problems.extend(lower::check(parsed));
+            problems.extend(lower::check(parsed, item.statement));
         }
     }
-    let handler = handler(graph, entry).map_err(|problem| problems.push(*problem)).ok();
-    let Some(handler) = handler.filter(|_| problems.is_empty()) else {
-        crate::source::sort(&mut problems);
-        return Err(problems);
+    let handler = match handler {
+        Ok(handler) if !problems.iter().any(Diagnostic::is_error) => handler,
+        other => {
+            problems.extend(other.err().into_iter().flatten());
+            crate::source::sort(&mut problems);
+            return Err(problems);
+        }
     };
 
     let printed = graph.with(|| {
-        let body = flatten(graph, &handler);
+        let body = flatten(graph, &handler, &needed);
         let style = Style {
             minify: options.minify,
             keep: vec!["handler".into()],
@@ -75,8 +98,9 @@ pub fn function(graph: &Graph, options: &FunctionOptions) -> Result<Script, Vec<
     });
     let map = map::json(graph, &printed);
     let sizes = map::sizes(graph, &printed);
+    let parts = size::parts(graph, &printed);
     let Printed { code, .. } = printed;
-    Ok(Script { code, map, sizes })
+    Ok(Script { code, map, sizes, parts, warnings: problems })
 }
 
 /// What the entry calls `handler`.
@@ -104,17 +128,13 @@ fn handler(graph: &Graph, entry: usize) -> Result<Id, Box<Diagnostic>> {
     Err(refuse(format!("`{path}` declares no `handler`"), Some(hint)))
 }
 
-fn flatten(graph: &Graph, handler: &Id) -> Vec<ModuleItem> {
-    let items = link::items(graph);
+fn flatten(graph: &Graph, handler: &Id, needed: &[&Item<'_>]) -> Vec<ModuleItem> {
     let root = Target::Local(handler.clone());
-    let needed = link::needed(graph, &items, [root.clone()], |_| true, |item| !item.pure);
-    let needed: Vec<&Item<'_>> = items.iter().zip(needed).filter(|(_, needed)| *needed).map(|(item, _)| item).collect();
-
     let around = Surroundings::of(graph);
     let mut externals: Vec<String> = Vec::new();
     let mut namespaces: BTreeSet<usize> = BTreeSet::new();
     let mut targets: Vec<Target> = Vec::new();
-    for target in link::all_uses(graph, &needed) {
+    for target in link::all_uses(graph, needed) {
         match &target {
             Target::External(module, _) if !externals.contains(module) => externals.push(module.clone()),
             Target::Namespace(module) => {
@@ -143,7 +163,7 @@ fn flatten(graph: &Graph, handler: &Id) -> Vec<ModuleItem> {
             phase: swc_core::ecma::ast::ImportPhase::Evaluation,
         })));
     }
-    body.extend(link::body(graph, &needed, &namespaces, &names).map(|mut statement| {
+    body.extend(link::body(graph, needed, &namespaces, &names).map(|mut statement| {
         // The runtime looks the handler up as a member of the global object, where `const` and `let` do not go.
         if let Stmt::Decl(Decl::Var(variables)) = &mut statement
             && variables.decls.iter().any(|declarator| declarator.name.as_ident().is_some_and(|name| &*name.id.sym == "handler"))

@@ -1,8 +1,9 @@
 //! Entries, what they import, and what every imported name means.
 
 use super::link::References;
+use super::package;
 use super::parse::{Parsed, parse_at};
-use super::resolve::{Meaning, resolve};
+use super::resolve::{Files, Meaning, resolve};
 use super::scope::bindings;
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,8 @@ pub struct Options<'a> {
     pub virtual_modules: &'a BTreeMap<String, String>,
     /// Modules that the runtime brings, such as `cloudfront`.
     pub externals: &'a [&'a str],
+    /// Whether packages may be imported that lie in `node_modules`.
+    pub packages: bool,
 }
 
 /// Modules that import each other, every import resolved.
@@ -51,6 +54,8 @@ pub(super) struct Module {
     pub(super) exports: BTreeMap<String, Target>,
     /// The object of all exports, where somebody needs it.
     pub(super) namespace: Id,
+    /// Whether it does nothing for whoever uses none of its exports, as its package promises.
+    pub(super) is_quiet: bool,
     /// The scope of names that we made up.
     pub(super) made_up: SyntaxContext,
     declared: Declared,
@@ -154,27 +159,7 @@ impl Graph {
 /// All that is wrong in any of the modules: syntax, imports that mean no file, names that are not exported.
 pub fn graph(sources: &Sources, entries: &[SourcePath], options: &Options<'_>) -> Result<Graph, Vec<Diagnostic>> {
     let globals = Globals::new();
-    let read = GLOBALS.set(&globals, || {
-        let mut reader = Reader {
-            sources,
-            options,
-            unresolved: Mark::new(),
-            next_base: 1,
-            modules: Vec::new(),
-            states: BTreeMap::new(),
-            problems: Vec::new(),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            match reader.read(entry) {
-                Ok(Some(at)) => found.push(at),
-                Ok(None) => {}
-                Err(problem) => reader.problems.push(*problem),
-            }
-        }
-        (reader.modules, found, reader.problems)
-    });
-    let (slots, entries, mut problems) = read;
+    let (slots, entries, mut problems, _) = GLOBALS.set(&globals, || read(sources, entries, options));
     // A module is numbered when it is first met and runs when all it imports has run.
     let mut graph = Graph { globals, modules: slots.into_iter().flatten().collect(), entries };
     let order = order(&graph);
@@ -186,8 +171,37 @@ pub fn graph(sources: &Sources, entries: &[SourcePath], options: &Options<'_>) -
     if problems.is_empty() { Ok(graph) } else { Err(problems) }
 }
 
+/// The files that entries and their imports ask for and that `sources` lack, for whoever can look for them elsewhere.
+/// What cannot be read says nothing of its own imports: when more files have been found, ask again.
+pub fn missing(sources: &Sources, entries: &[SourcePath], options: &Options<'_>) -> BTreeSet<SourcePath> {
+    GLOBALS.set(&Globals::new(), || read(sources, entries, options).3)
+}
+
+type Read = (Vec<Option<Module>>, Vec<usize>, Vec<Diagnostic>, BTreeSet<SourcePath>);
+
+fn read(sources: &Sources, entries: &[SourcePath], options: &Options<'_>) -> Read {
+    let mut reader = Reader {
+        files: Files::of(sources),
+        options,
+        unresolved: Mark::new(),
+        next_base: 1,
+        modules: Vec::new(),
+        states: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        match reader.read(entry) {
+            Ok(Some(at)) => found.push(at),
+            Ok(None) => {}
+            Err(problem) => reader.problems.push(*problem),
+        }
+    }
+    (reader.modules, found, reader.problems, reader.files.missing())
+}
+
 struct Reader<'a> {
-    sources: &'a Sources,
+    files: Files<'a>,
     options: &'a Options<'a>,
     unresolved: Mark,
     next_base: u32,
@@ -205,7 +219,7 @@ impl Reader<'_> {
         }
         let text = match self.options.virtual_modules.get(path.as_str()) {
             Some(text) => text.as_str(),
-            None => self.sources.utf8(path).map_err(Box::new)?,
+            None => self.files.utf8(path).map_err(Box::new)?,
         };
         let parsed = match parse_at(path, text, self.next_base, self.unresolved) {
             Ok(parsed) => parsed,
@@ -215,6 +229,10 @@ impl Reader<'_> {
                 return Ok(None);
             }
         };
+        if package::is_inside(path.as_str()) && is_common_js(&parsed) {
+            self.states.insert(path.clone(), None);
+            return Err(package::common_js(package::name_of(path.as_str())));
+        }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         self.next_base += u32::try_from(text.len()).unwrap_or(u32::MAX / 2) + 1;
         let at = self.modules.len();
@@ -248,6 +266,7 @@ impl Reader<'_> {
         parsed.module().visit_with(&mut calls);
         Module {
             text,
+            is_quiet: !package::has_effects(&self.files, parsed.path().as_str()),
             statements,
             dependencies,
             imports: BTreeMap::new(),
@@ -258,6 +277,27 @@ impl Reader<'_> {
             parsed,
         }
     }
+}
+
+/// Whether a module exports in the manner of Node.js's first modules: nothing that could be linked.
+fn is_common_js(parsed: &Parsed) -> bool {
+    struct Exports<'a>(&'a Parsed, bool);
+    impl Visit for Exports<'_> {
+        fn visit_ident(&mut self, ident: &Ident) {
+            self.1 |= self.0.is_global(ident) && matches!(&*ident.sym, "module" | "exports");
+        }
+    }
+    if parsed.module().body.iter().any(ModuleItem::is_module_decl) {
+        return false;
+    }
+    let mut exports = Exports(parsed, false);
+    parsed.module().visit_with(&mut exports);
+    exports.1
+}
+
+/// Whether an import in `from` names a package that is there.
+pub fn is_package(sources: &Sources, from: &SourcePath, specifier: &str) -> bool {
+    package::is_there(&Files::of(sources), from, specifier)
 }
 
 /// A name for what has none, after the file.
@@ -308,7 +348,7 @@ impl Taker<'_, '_> {
 
     fn source(&mut self, specifier: &Str) -> Source {
         let place = self.parsed.span(specifier.span);
-        let found = resolve(self.reader.sources, self.reader.options, self.parsed.path(), &specifier.value.to_string_lossy());
+        let found = resolve(&self.reader.files, self.reader.options, self.parsed.path(), &specifier.value.to_string_lossy());
         let read = found.and_then(|meaning| match meaning {
             Meaning::External(name) => Ok(Source::External(name)),
             Meaning::Module(path) => Ok(self.reader.read(&path)?.map_or(Source::Nothing, Source::Module)),

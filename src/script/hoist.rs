@@ -9,7 +9,7 @@ use swc_core::ecma::ast::{
     ArrowExpr, ArrowFunctionBody, AssignExpr, AssignOp, AssignTarget, AwaitExpr, BinaryOp, BlockStmt, CallExpr, Callee, Decl,
     EmptyStmt, Expr, ExprStmt, Function, FunctionBody, Id, Ident, IfStmt, Lit, MemberExpr, MemberProp, NewExpr, Null, Pat, Program,
     Prop, PropOrSpread, ReturnStmt, SimpleAssignTarget, Stmt, TaggedTpl, UnaryExpr, UnaryOp, UpdateExpr, VarDecl, VarDeclKind,
-    VarDeclarator,
+    VarDeclOrExpr, VarDeclarator,
 };
 use swc_core::ecma::visit::{Visit, VisitMut, VisitMutWith, VisitWith};
 
@@ -17,9 +17,15 @@ use super::scope::bindings;
 
 /// Takes every `await` out of arguments, where it can be. The program's scopes must have been found.
 pub(super) fn hoist(program: &mut Program) {
+    let assigned = assigned(program);
+    program.visit_mut_with(&mut Hoister { assigned });
+}
+
+/// The names that are assigned to, besides where they are declared.
+pub(super) fn assigned(program: &Program) -> BTreeSet<Id> {
     let mut assigned = Assigned(BTreeSet::new());
     program.visit_with(&mut assigned);
-    program.visit_mut_with(&mut Hoister { assigned: assigned.0 });
+    assigned.0
 }
 
 /// Names whose value may change while something is waited for.
@@ -172,6 +178,15 @@ impl Hoister {
             Stmt::Switch(inner) if refused(&inner.discriminant) => self.flatten(&mut inner.discriminant, before),
             Stmt::ForIn(inner) if refused(&inner.right) => self.flatten(&mut inner.right, before),
             Stmt::ForOf(inner) if refused(&inner.right) => self.flatten(&mut inner.right, before),
+            // What a loop begins with is evaluated once, and the first of it before the rest.
+            Stmt::For(inner) => {
+                if let Some(VarDeclOrExpr::VarDecl(variables)) = &mut inner.init
+                    && let Some(value) = variables.decls.first_mut().and_then(|first| first.init.as_mut())
+                    && refused(value)
+                {
+                    self.flatten(value, before);
+                }
+            }
             Stmt::Decl(Decl::Var(variables)) if variables.decls.iter().any(|one| refused(&one.init)) => {
                 for mut declarator in std::mem::take(&mut variables.decls) {
                     if let Some(value) = declarator.init.as_mut().filter(|value| refused(*value)) {

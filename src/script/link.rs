@@ -42,7 +42,7 @@ pub(super) fn items(graph: &Graph) -> Vec<Item<'_>> {
 }
 
 /// For each item whether it is needed: because it `does` something, or because what is needed uses it.
-/// Those that are not `within` are not looked at.
+/// Those that are not `within` are not looked at. A quiet module does nothing until one of its items is used.
 pub(super) fn needed<'a>(
     graph: &Graph,
     items: &[Item<'a>],
@@ -57,16 +57,26 @@ pub(super) fn needed<'a>(
         }
     }
     let mut needed = vec![false; items.len()];
+    let mut awake = BTreeSet::new();
     let mut open: Vec<Target> = roots.into_iter().collect();
     let mut seen: BTreeSet<Target> = BTreeSet::new();
+    let is_quiet = |item: &Item<'a>| graph.modules[item.module].is_quiet;
     let mut keep = |at: usize, open: &mut Vec<Target>| {
-        if !needed[at] && within(&items[at]) {
+        let mut waiting = vec![at];
+        while let Some(at) = waiting.pop() {
+            let item = &items[at];
+            if needed[at] || !within(item) {
+                continue;
+            }
             needed[at] = true;
-            open.extend(items[at].uses.iter().cloned());
+            open.extend(item.uses.iter().cloned());
+            if is_quiet(item) && awake.insert(item.module) {
+                waiting.extend((0..items.len()).filter(|at| items[*at].module == item.module && does(&items[*at])));
+            }
         }
     };
     for (at, item) in items.iter().enumerate() {
-        if does(item) {
+        if does(item) && !is_quiet(item) {
             keep(at, &mut open);
         }
     }

@@ -1,12 +1,17 @@
 //! Syntax that a CloudFront runtime lacks is said in syntax that it has.
 
+use super::exact;
 use super::hoist::hoist;
+use super::package::is_of_package;
 use super::parse::Parsed;
+use super::scope::bindings;
 use crate::source::Diagnostic;
+use swc_core::atoms::Atom;
 use swc_core::common::comments::SingleThreadedComments;
-use swc_core::common::{DUMMY_SP, Mark, SyntaxContext};
+use swc_core::common::{Mark, Span, Spanned, SyntaxContext};
 use swc_core::ecma::ast::{
-    ArrayLit, CallExpr, Callee, Class, Expr, ExprOrSpread, ForOfStmt, IdentName, Invalid, MemberExpr, MemberProp, Number, Program,
+    ArrowExpr, CallExpr, Callee, Class, ClassMember, Expr, ExprOrSpread, ForOfStmt, Function, Id, Ident, MemberExpr, MemberProp,
+    Number, ObjectLit, Pat, Program, Prop, PropName, PropOrSpread, Stmt,
 };
 use swc_core::ecma::preset_env::{Config, EnvConfig, Feature, FeatureOrModule, transform_from_env};
 use swc_core::ecma::transforms::base::assumptions::Assumptions;
@@ -43,17 +48,76 @@ const BOTH: [Feature; 15] = [
 ];
 
 /// What would mean something else when it is rewritten.
-pub(super) fn check(parsed: &Parsed) -> Vec<Diagnostic> {
-    let mut unfaithful = Unfaithful { parsed, problems: Vec::new() };
-    parsed.module().visit_with(&mut unfaithful);
-    unfaithful.problems
+pub(super) fn check(parsed: &Parsed, statement: &Stmt) -> Vec<Diagnostic> {
+    let mut unfaithful = Unfaithful { parsed, problems: Vec::new(), warnings: Vec::new() };
+    statement.visit_with(&mut unfaithful);
+    let Unfaithful { mut problems, mut warnings, .. } = unfaithful;
+    problems.append(&mut warnings);
+    problems
 }
 
-/// Unfaithful that extend one of the runtime's: what is made of them is an instance of that alone. And loops that wait:
-/// rewritten, they would not.
+/// What looks at classes that extend one of the runtime's (what is made of them is an instance of that alone), at loops that
+/// wait (rewritten, they would not), and at whatever else the rewriting has no words for.
 struct Unfaithful<'a> {
     parsed: &'a Parsed,
     problems: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Unfaithful<'_> {
+    fn refuse(&mut self, span: Span, message: impl Into<String>, hint: &str) {
+        self.problems.push(self.parsed.complain("not-rewritten", span, message).hint(hint));
+    }
+
+    /// `keys()` of a typed array is an iterator, and no array; that of an object of one's own may be anything.
+    fn iterated(&mut self, list: &Expr) {
+        if let Expr::Call(CallExpr { callee: Callee::Expr(callee), args, .. }) = list
+            && let Expr::Member(MemberExpr { prop: MemberProp::Ident(name), .. }) = &**callee
+            && args.is_empty()
+            && matches!(&*name.sym, "entries" | "keys" | "values")
+        {
+            let message =
+                format!("what `{}()` gives is gone through as an array: an iterator would be taken for an empty one", name.sym);
+            let problem = Diagnostic::warning("not-rewritten", message).at(self.parsed.path(), self.parsed.span(list.span()));
+            self.warnings.push(problem.hint("count with an index, or make sure that it gives an array"));
+        }
+    }
+
+    /// A default value that says a parameter which comes later, or its own.
+    fn parameters<'p>(&mut self, patterns: impl Iterator<Item = &'p Pat>) {
+        let patterns: Vec<&Pat> = patterns.collect();
+        for (at, pattern) in patterns.iter().enumerate() {
+            let Pat::Assign(assign) = pattern else { continue };
+            let later: Vec<Id> = patterns[at..].iter().flat_map(|later| bindings(*later)).map(|name| name.to_id()).collect();
+            let mut said = Said { names: &later, found: None };
+            assign.right.visit_with(&mut said);
+            if let Some((span, name)) = said.found {
+                self.refuse(
+                    span,
+                    format!("the default value needs `{name}`, which has no value yet"),
+                    "put that parameter before this one, or set the value in the body",
+                );
+            }
+        }
+    }
+}
+
+/// Looks for one of some names, but not into functions: those are called later.
+struct Said<'a> {
+    names: &'a [Id],
+    found: Option<(Span, Atom)>,
+}
+
+impl Visit for Said<'_> {
+    fn visit_ident(&mut self, ident: &Ident) {
+        if self.names.contains(&ident.to_id()) {
+            self.found.get_or_insert((ident.span, ident.sym.clone()));
+        }
+    }
+
+    fn visit_function(&mut self, _: &Function) {}
+
+    fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
 }
 
 impl Visit for Unfaithful<'_> {
@@ -61,73 +125,84 @@ impl Visit for Unfaithful<'_> {
         if let Some(Expr::Ident(parent)) = class.super_class.as_deref()
             && self.parsed.is_global(parent)
         {
-            self.problems.push(
-                self.parsed
-                    .complain(
-                        "not-rewritten",
-                        parent.span,
-                        format!("a class that extends `{}` cannot be rewritten for the runtime", parent.sym),
-                    )
-                    .hint("make the object with a function, and tell it apart by a property"),
+            self.refuse(
+                parent.span,
+                format!("a class that extends `{}` cannot be rewritten for the runtime", parent.sym),
+                "make the object with a function, and tell it apart by a property",
             );
+        }
+        for member in &class.body {
+            if let ClassMember::Method(method) = member {
+                self.own_iterator(&method.key);
+            }
         }
         class.visit_children_with(self);
     }
 
     fn visit_for_of_stmt(&mut self, statement: &ForOfStmt) {
         if statement.is_await {
-            self.problems.push(
-                self.parsed
-                    .complain("not-rewritten", statement.span, "`for await` cannot be rewritten for the runtime")
-                    .hint("count with an index, and wait for each element in the loop"),
+            self.refuse(
+                statement.span,
+                "`for await` cannot be rewritten for the runtime",
+                "count with an index, and wait for each element in the loop",
             );
         }
+        self.iterated(&statement.right);
         statement.visit_children_with(self);
     }
-}
 
-/// `[...text]` is one element for each letter; rewritten, it would be one for the text.
-struct Spreads;
+    fn visit_expr_or_spread(&mut self, node: &ExprOrSpread) {
+        if node.spread.is_some() {
+            self.iterated(&node.expr);
+        }
+        node.visit_children_with(self);
+    }
 
-impl VisitMut for Spreads {
-    fn visit_mut_array_lit(&mut self, array: &mut ArrayLit) {
-        array.visit_mut_children_with(self);
-        for element in array.elems.iter_mut().flatten().filter(|element| element.spread.is_some()) {
-            if !is_array(&element.expr) {
-                let empty = Expr::Array(ArrayLit { span: DUMMY_SP, elems: Vec::new() });
-                let value = std::mem::replace(&mut *element.expr, Expr::Invalid(Invalid { span: DUMMY_SP }));
-                *element.expr = method_call(method(empty, "slice"), "call", value);
+    fn visit_object_lit(&mut self, object: &ObjectLit) {
+        if let Some(span) = exact::accessor_beside_spread(object) {
+            self.refuse(
+                span,
+                "a getter or setter cannot stand in an object that others are spread into",
+                "make the object without it, and add it with `Object.defineProperty`",
+            );
+        }
+        for property in object.props.iter().filter_map(PropOrSpread::as_prop) {
+            match &**property {
+                Prop::Method(method) => self.own_iterator(&method.key),
+                Prop::KeyValue(pair) => self.own_iterator(&pair.key),
+                Prop::Getter(getter) => self.own_iterator(&getter.key),
+                _ => {}
             }
         }
+        object.visit_children_with(self);
     }
-}
 
-fn is_array(expression: &Expr) -> bool {
-    /// Methods that give an array, of whatever has them; a text's `slice` and `concat` do not.
-    const METHODS: [&str; 7] = ["entries", "filter", "keys", "map", "sort", "split", "values"];
-    match expression {
-        Expr::Array(_) => true,
-        Expr::Call(CallExpr { callee: Callee::Expr(callee), .. }) => {
-            matches!(&**callee, Expr::Member(MemberExpr { prop: MemberProp::Ident(name), .. }) if METHODS.contains(&&*name.sym))
+    fn visit_function(&mut self, function: &Function) {
+        // Of files of one's own the rules of syntax say so.
+        if function.is_generator && is_of_package(self.parsed.path()) {
+            self.refuse(function.span, "a generator cannot be rewritten for the runtime", "use a function that gives an array");
         }
-        _ => false,
+        self.parameters(function.params.iter().map(|parameter| &parameter.pat));
+        function.visit_children_with(self);
+    }
+
+    fn visit_arrow_expr(&mut self, arrow: &ArrowExpr) {
+        self.parameters(arrow.params.iter());
+        arrow.visit_children_with(self);
     }
 }
 
-fn method(object: Expr, name: &str) -> Expr {
-    Expr::Member(MemberExpr {
-        span: DUMMY_SP,
-        obj: Box::new(object),
-        prop: MemberProp::Ident(IdentName::new(name.into(), DUMMY_SP)),
-    })
-}
-
-fn method_call(object: Expr, name: &str, argument: Expr) -> Expr {
-    Expr::Call(CallExpr {
-        callee: Callee::Expr(Box::new(method(object, name))),
-        args: vec![ExprOrSpread { spread: None, expr: Box::new(argument) }],
-        ..CallExpr::default()
-    })
+impl Unfaithful<'_> {
+    fn own_iterator(&mut self, key: &PropName) {
+        if let PropName::Computed(computed) = key
+            && let Expr::Member(MemberExpr { obj, prop: MemberProp::Ident(name), .. }) = &*computed.expr
+            && obj.as_ident().is_some_and(|object| self.parsed.is_global(object) && &*object.sym == "Symbol")
+            && matches!(&*name.sym, "iterator" | "asyncIterator")
+        {
+            let message = format!("nothing asks for `Symbol.{}` once loops are rewritten for the runtime", name.sym);
+            self.refuse(computed.span, message, "give an array from a method, and go through that");
+        }
+    }
 }
 
 /// Rewrites what can be. The program's scopes must have been found, and have to be found anew.
@@ -145,16 +220,16 @@ pub(super) fn lower(program: &mut Program, runtime: Runtime, unresolved: Mark) {
     assumptions.object_rest_no_symbols = true;
     assumptions.ignore_function_length = true;
     assumptions.no_document_all = true;
-    assumptions.pure_getters = true;
     assumptions.set_public_class_fields = true;
     assumptions.private_fields_as_properties = true;
     assumptions.skip_for_of_iterator_closing = true;
 
-    program.visit_mut_with(&mut Spreads);
+    exact::rewrite(program, unresolved);
     HELPERS.set(&Helpers::new(false), || {
         program.mutate(&mut transform_from_env(unresolved, None::<SingleThreadedComments>, EnvConfig::from(config), assumptions));
         program.mutate(&mut inject_helpers(unresolved));
     });
+    program.visit_mut_with(&mut exact::Rests);
     match runtime {
         Runtime::Njs1 => program.visit_mut_with(&mut PlainNumbers),
         Runtime::Njs2 => hoist(program),

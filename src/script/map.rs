@@ -11,6 +11,10 @@ pub(super) struct Printed {
     pub(super) code: String,
     /// Positions as the compiler counts, and where they went; in the order of the text.
     pub(super) mappings: Vec<(u32, LineCol)>,
+    /// Positions that stand for functions which the compiler brought, and the functions' names.
+    pub(super) helpers: Vec<(u32, String)>,
+    /// The first byte of each statement at the top, where somebody looked.
+    pub(super) tops: Vec<usize>,
 }
 
 /// A place in a module: lines and columns from 0, columns in UTF-16 units.
@@ -134,7 +138,7 @@ pub(super) fn sizes(graph: &Graph, printed: &Printed) -> BTreeMap<SourcePath, us
 }
 
 /// The byte at a column.
-fn byte(line: &str, column: u32) -> usize {
+pub(super) fn byte(line: &str, column: u32) -> usize {
     if line.is_ascii() {
         return (column as usize).min(line.len());
     }

@@ -9,28 +9,34 @@
 
 mod browser;
 mod count;
+mod exact;
 mod flat;
 mod graph;
 mod hoist;
 mod last;
+mod lines;
 mod link;
 mod lower;
 mod map;
 mod names;
+mod package;
 mod parse;
 mod print;
 mod purity;
 mod resolve;
 mod scope;
+mod size;
 #[cfg(test)]
 mod tests;
 
 pub use browser::{Chunk, ChunkImport, ChunkOptions, chunks, placeholder};
 pub use count::{Branch, COUNTER, Call, Way, count, counted};
 pub use flat::{FunctionOptions, Script, function};
-pub use graph::{Graph, Options, graph};
+pub use graph::{Graph, Options, graph, is_package, missing};
 pub use last::{Inputs, Last};
 pub use lower::Runtime;
+pub use package::is_of_package;
 pub use parse::{Parsed, parse};
+pub use size::{Cause, Part};
 pub use swc_core::common::{Span as Position, Spanned};
 pub use swc_core::ecma::{ast, visit};

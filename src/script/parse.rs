@@ -5,7 +5,7 @@ use crate::source::{Diagnostic, SourcePath, Span};
 use std::collections::BTreeSet;
 use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{BytePos, GLOBALS, Globals, Mark, Spanned, SyntaxContext};
-use swc_core::ecma::ast::{EsVersion, Ident, Module, Program};
+use swc_core::ecma::ast::{EsVersion, Ident, Module, ModuleDecl, ModuleItem, Program, TsModuleRef};
 use swc_core::ecma::parser::{EsSyntax, Lexer, Parser, StringInput, Syntax, TsSyntax};
 use swc_core::ecma::transforms::base::resolver;
 use swc_core::ecma::transforms::typescript::typescript;
@@ -23,6 +23,8 @@ pub struct Parsed {
     pub(super) top: SyntaxContext,
     /// Where the calls begin that a comment calls pure.
     pub(super) pure_calls: BTreeSet<u32>,
+    /// Comments that speak to us, with their places.
+    notes: Vec<(Span, String)>,
 }
 
 impl Parsed {
@@ -39,6 +41,11 @@ impl Parsed {
     /// Where a node stands in the module's text.
     pub fn span(&self, span: swc_core::common::Span) -> Span {
         Span::new(self.offset(span.lo), self.offset(span.hi))
+    }
+
+    /// The comments that begin with `qdn-`, in their order, each with its place and without its slashes and stars.
+    pub fn notes(&self) -> &[(Span, String)] {
+        &self.notes
     }
 
     /// Whether the name is declared nowhere in the module, and so means something of the runtime's.
@@ -105,6 +112,7 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
         unresolved: SyntaxContext::empty().apply_mark(unresolved),
         top: SyntaxContext::empty().apply_mark(top),
         pure_calls: BTreeSet::new(),
+        notes: Vec::new(),
     };
 
     let comments = SingleThreadedComments::default();
@@ -128,6 +136,10 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
     crate::source::sort(&mut problems);
     let Some(module) = module.filter(|_| problems.is_empty()) else { return Err(problems) };
 
+    let problems: Vec<_> = module.body.iter().filter_map(|item| not_of_modules(&parsed, item)).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let mut program = Program::Module(module);
     program.visit_mut_with(&mut resolver(unresolved, top, typescript_syntax));
     if typescript_syntax {
@@ -137,16 +149,35 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
     if let Program::Module(module) = program {
         parsed.module = module;
     }
-    let (leading, _) = comments.borrow_all();
+    let (leading, trailing) = comments.borrow_all();
+    let all = leading.values().chain(trailing.values()).flatten();
+    let notes = all.filter(|comment| comment.text.trim_start().starts_with("qdn-"));
+    let mut notes: Vec<_> = notes.map(|comment| (parsed.span(comment.span), comment.text.trim().to_owned())).collect();
+    notes.sort();
+    notes.dedup();
+    parsed.notes = notes;
     parsed.pure_calls = leading
         .iter()
         .filter(|(_, comments)| comments.iter().any(|comment| matches!(comment.text.trim(), "#__PURE__" | "@__PURE__")))
         .map(|(position, _)| position.0)
         .collect();
-    drop(leading);
+    drop((leading, trailing));
 
     let problems = scope::check(&parsed, text);
     if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+}
+
+/// What TypeScript has for the modules of old. The compiler would make `require` and `module.exports` of it.
+fn not_of_modules(parsed: &Parsed, item: &ModuleItem) -> Option<Diagnostic> {
+    let (span, written, instead) = match item.as_module_decl()? {
+        ModuleDecl::TsImportEquals(import) if matches!(import.module_ref, TsModuleRef::TsExternalModuleRef(_)) => {
+            (import.span, "import … = require(…)", "import name from '…';")
+        }
+        ModuleDecl::TsExportAssignment(export) => (export.span, "export =", "export default …;"),
+        _ => return None,
+    };
+    let message = format!("`{written}` is of the modules before ES modules, and cannot be bundled");
+    Some(parsed.complain("import-form", span, message).hint(format!("write `{instead}`")))
 }
 
 /// The compiler begins its sentences with a capital; ours do not.

@@ -1,11 +1,13 @@
 //! A program becomes a text.
 
 use super::graph::Graph;
+use super::lines::break_lines;
 use super::lower::{self, NoScopes, Runtime};
 use super::map::Printed;
+use std::collections::BTreeSet;
 use swc_core::atoms::Atom;
 use swc_core::common::sync::Lrc;
-use swc_core::common::{FileName, LineCol, Mark, SourceMap};
+use swc_core::common::{BytePos, FileName, LineCol, Mark, SourceMap, Span};
 use swc_core::ecma::ast::{
     ArrowExpr, AwaitExpr, CallExpr, EsVersion, Function, Module, ModuleDecl, ModuleItem, NewExpr, Program, TaggedTpl,
 };
@@ -16,7 +18,7 @@ use swc_core::ecma::minifier::option::{CompressOptions, ExtraOptions, MangleOpti
 use swc_core::ecma::transforms::base::fixer::fixer;
 use swc_core::ecma::transforms::base::hygiene::hygiene;
 use swc_core::ecma::transforms::base::resolver;
-use swc_core::ecma::visit::{Visit, VisitMutWith, VisitWith};
+use swc_core::ecma::visit::{Visit, VisitMut, VisitMutWith, VisitWith};
 
 /// How a program is written.
 pub(super) struct Style {
@@ -37,11 +39,14 @@ pub(super) fn print(graph: &Graph, body: Vec<ModuleItem>, style: &Style) -> Prin
         files.new_source_file(Lrc::new(FileName::Anon), module.text.clone());
     }
     let mut program = Program::Module(Module { body, ..Module::default() });
+    let mut helpers = Vec::new();
     if style.lower
         && let Some(runtime) = style.runtime
     {
+        let known = functions(&program);
         let marks = Marks::find(&mut program);
         lower::lower(&mut program, runtime, marks.unresolved);
+        helpers = place_helpers(&mut program, &known, &files);
     }
     if style.minify {
         program = minify(program, &files, style);
@@ -50,7 +55,65 @@ pub(super) fn print(graph: &Graph, body: Vec<ModuleItem>, style: &Style) -> Prin
     }
     program.visit_mut_with(&mut hygiene());
     program.visit_mut_with(&mut fixer(None));
-    emit(program, &files, style)
+    if style.runtime.is_some() {
+        program.visit_mut_with(&mut NoRemarks);
+    }
+    let mut printed = Printed { helpers, ..emit(program, &files, style) };
+    if style.minify && style.runtime.is_some() {
+        break_lines(&mut printed);
+    }
+    printed
+}
+
+/// `/*#__PURE__*/` is for the next compiler, and takes thirteen bytes each time.
+struct NoRemarks;
+
+impl VisitMut for NoRemarks {
+    fn visit_mut_span(&mut self, span: &mut Span) {
+        if span.is_pure() {
+            *span = Span::default();
+        }
+    }
+}
+
+/// The functions that a program declares at its top.
+fn functions(program: &Program) -> BTreeSet<Atom> {
+    let items = program.as_module().into_iter().flat_map(|module| &module.body);
+    items.filter_map(|item| Some(item.as_stmt()?.as_decl()?.as_fn_decl()?.ident.sym.clone())).collect()
+}
+
+/// Functions that are not among the `known` came with what was rewritten. Each gets a place in a file of its own, by which
+/// it is recognised however it is shortened.
+fn place_helpers(program: &mut Program, known: &BTreeSet<Atom>, files: &Lrc<SourceMap>) -> Vec<(u32, String)> {
+    struct Place(Span);
+    impl VisitMut for Place {
+        fn visit_mut_span(&mut self, span: &mut Span) {
+            *span = self.0;
+        }
+    }
+    let names: Vec<String> = functions(program).difference(known).map(ToString::to_string).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let file = files.new_source_file(Lrc::new(FileName::Anon), names.join("\n"));
+    let mut at = file.start_pos;
+    let mut places = Vec::new();
+    for name in names {
+        let items = program.as_mut_module().into_iter().flat_map(|module| &mut module.body);
+        for item in items {
+            if item
+                .as_stmt()
+                .and_then(|statement| statement.as_decl()?.as_fn_decl())
+                .is_some_and(|function| *function.ident.sym == *name)
+            {
+                item.visit_mut_with(&mut Place(Span::new(at, at)));
+            }
+        }
+        let length = u32::try_from(name.len()).unwrap_or_default();
+        places.push((at.0, name));
+        at = BytePos(at.0 + length + 1);
+    }
+    places
 }
 
 struct Marks {
@@ -206,5 +269,6 @@ fn emit_module(module: &Module, files: &Lrc<SourceMap>, style: &Style) -> Printe
     Printed {
         code: String::from_utf8(code).unwrap_or_default(),
         mappings: mappings.into_iter().map(|(position, place)| (position.0, place)).collect(),
+        ..Printed::default()
     }
 }

@@ -2,7 +2,8 @@
 
 use super::parse::Parsed;
 use swc_core::ecma::ast::{
-    Callee, Class, ClassMember, Decl, Expr, ExprOrSpread, MemberProp, Pat, Prop, PropName, PropOrSpread, Stmt, VarDeclKind,
+    AssignOp, AssignTarget, CallExpr, Callee, Class, ClassMember, Decl, Expr, ExprOrSpread, MemberProp, Pat, Prop, PropName,
+    PropOrSpread, SimpleAssignTarget, Stmt, VarDeclKind,
 };
 use swc_core::ecma::utils::{ExprCtx, ExprExt};
 
@@ -77,6 +78,52 @@ fn arguments_are_pure(arguments: &[ExprOrSpread], parsed: &Parsed) -> bool {
     arguments.iter().all(|argument| argument.spread.is_none() && expression_is_pure(&argument.expr, parsed))
 }
 
+/// What the compiler makes of an `enum`: `function(E) { E[E["A"] = 0] = "A"; return E; }(E || {})`. It fills an object of its own.
+fn is_enum(call: &CallExpr, parsed: &Parsed) -> bool {
+    let Callee::Expr(callee) = &call.callee else { return false };
+    let function = match &**callee {
+        Expr::Fn(function) => &function.function,
+        Expr::Paren(paren) => match &*paren.expr {
+            Expr::Fn(function) => &function.function,
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let [parameter] = function.params.as_slice() else { return false };
+    let (Pat::Ident(name), Some(body)) = (&parameter.pat, &function.body) else { return false };
+    let is_object = |expression: &Expr| expression.as_ident().is_some_and(|ident| ident.to_id() == name.id.to_id());
+    let fills = |expression: &Expr| match expression {
+        Expr::Assign(assign) if assign.op == AssignOp::Assign => match &assign.left {
+            AssignTarget::Simple(SimpleAssignTarget::Member(member)) => {
+                is_object(&member.obj)
+                    && member.prop.as_computed().is_some_and(|name| match &*name.expr {
+                        Expr::Assign(inner) => {
+                            inner.left.as_simple().and_then(|left| left.as_member()).is_some_and(|left| {
+                                is_object(&left.obj) && left.prop.as_computed().is_some_and(|key| key.expr.is_lit())
+                            }) && expression_is_pure(&inner.right, parsed)
+                        }
+                        key => key.is_lit(),
+                    })
+                    && expression_is_pure(&assign.right, parsed)
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    let body_fills = body.stmts.iter().all(|statement| match statement {
+        Stmt::Expr(statement) => fills(&statement.expr),
+        Stmt::Return(inner) => inner.arg.as_deref().is_some_and(is_object),
+        _ => false,
+    });
+    let [argument] = call.args.as_slice() else { return false };
+    let is_fresh = match &*argument.expr {
+        Expr::Object(object) => object.props.is_empty(),
+        Expr::Bin(either) => either.left.is_ident() && either.right.as_object().is_some_and(|object| object.props.is_empty()),
+        _ => false,
+    };
+    body_fills && is_fresh
+}
+
 fn expression_is_pure(expression: &Expr, parsed: &Parsed) -> bool {
     match expression {
         Expr::Array(array) => {
@@ -102,6 +149,7 @@ fn expression_is_pure(expression: &Expr, parsed: &Parsed) -> bool {
             let known = new.callee.as_ident().is_some_and(|callee| parsed.is_global(callee) && NEW.contains(&&*callee.sym));
             (known || parsed.pure_calls.contains(&new.span.lo.0)) && arguments_are_pure(arguments, parsed)
         }
+        Expr::Call(call) if is_enum(call, parsed) => true,
         Expr::Call(call) => {
             let known = match &call.callee {
                 Callee::Expr(callee) => match &**callee {

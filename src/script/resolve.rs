@@ -1,7 +1,44 @@
 //! From what an `import` says to the module it means.
 
 use super::graph::Options;
+use super::package;
 use crate::source::{Diagnostic, SourcePath, Sources, near};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// The files that are there, and those that were asked for and are not.
+pub(super) struct Files<'a> {
+    sources: &'a Sources,
+    missing: RefCell<BTreeSet<SourcePath>>,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn of(sources: &'a Sources) -> Self {
+        Self { sources, missing: RefCell::new(BTreeSet::new()) }
+    }
+
+    /// Whether there is such a file.
+    pub(super) fn has(&self, path: &str) -> bool {
+        let found = self.sources.bytes(path).is_some();
+        if !found {
+            self.missing.borrow_mut().insert(SourcePath::new(path));
+        }
+        found
+    }
+
+    pub(super) fn text(&self, path: &str) -> Option<&'a str> {
+        self.sources.text(path)
+    }
+
+    pub(super) fn utf8(&self, path: &SourcePath) -> Result<&'a str, Diagnostic> {
+        self.sources.utf8(path)
+    }
+
+    /// What was asked for in vain.
+    pub(super) fn missing(self) -> BTreeSet<SourcePath> {
+        self.missing.into_inner()
+    }
+}
 
 /// What an `import` means.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +55,7 @@ fn unresolved(message: impl Into<String>, hint: impl Into<Option<String>>) -> Bo
 
 /// What an import means, or what is to be said if it means nothing; the place is the caller's to add.
 pub(super) fn resolve(
-    sources: &Sources,
+    files: &Files<'_>,
     options: &Options<'_>,
     from: &SourcePath,
     specifier: &str,
@@ -30,15 +67,19 @@ pub(super) fn resolve(
         return Ok(Meaning::Module(SourcePath::new(specifier)));
     }
     if !specifier.starts_with("./") && !specifier.starts_with("../") {
-        return Err(not_relative(sources, options, from, specifier));
+        return match options.packages.then(|| package::resolve(files, from, specifier)).flatten() {
+            Some(found) => found.map(|path| Meaning::Module(SourcePath::new(path))),
+            None => Err(not_relative(files.sources, options, from, specifier)),
+        };
     }
     let Some(path) = join(from.folder(), specifier) else {
         let hint = "a module can only import files of its own project".to_owned();
         return Err(unresolved(format!("`{specifier}` leads out of the project"), hint));
     };
-    if sources.bytes(&path).is_some() {
+    if files.has(&path) {
         return match path.rsplit_once('.') {
             Some((_, "js" | "mjs" | "ts" | "mts")) => Ok(Meaning::Module(SourcePath::new(path))),
+            Some((_, "cjs")) if package::is_inside(&path) => Err(package::common_js(package::name_of(&path))),
             _ => {
                 let hint = "only `.js`, `.mjs` and `.ts` files can be imported; write what is in it as a module that exports it"
                     .to_owned();
@@ -46,20 +87,25 @@ pub(super) fn resolve(
             }
         };
     }
+    if package::is_inside(from.as_str()) {
+        return match package::file(files, &path) {
+            Some(path) => Ok(Meaning::Module(SourcePath::new(path))),
+            None => Err(unresolved(format!("there is no file `{path}`"), "install the package anew".to_owned())),
+        };
+    }
     // TypeScript has people import `./a.js` where the file is `a.ts`.
     for (written, meant) in [(".js", ".ts"), (".mjs", ".mts")] {
         if let Some(typed) = path.strip_suffix(written).map(|stem| format!("{stem}{meant}"))
-            && sources.bytes(&typed).is_some()
+            && files.has(&typed)
         {
             return Ok(Meaning::Module(SourcePath::new(typed)));
         }
     }
     let ends = [".js", ".mjs", ".ts", "/index.js", "/index.mjs", "/index.ts"];
-    let hint = match ends.into_iter().find(|end| sources.bytes(&format!("{path}{end}")).is_some()) {
+    let hint = match ends.into_iter().find(|end| files.has(&format!("{path}{end}"))) {
         Some(end) => Some(format!("write the whole name: `{}{end}`", specifier.trim_end_matches('/'))),
-        None => {
-            similar(sources, &path).map(|found| format!("a file with a similar name exists: `{}`", relative(from.folder(), found)))
-        }
+        None => similar(files.sources, &path)
+            .map(|found| format!("a file with a similar name exists: `{}`", relative(from.folder(), found))),
     };
     Err(unresolved(format!("there is no file `{path}`"), hint))
 }
@@ -84,11 +130,17 @@ fn not_relative(sources: &Sources, options: &Options<'_>, from: &SourcePath, spe
     let hint = match near(specifier, known) {
         Some(name) => format!("a module with a similar name exists: `{name}`"),
         None if beside => format!("a file of that name lies beside this one: write `./{specifier}`"),
+        None if specifier.starts_with("node:") => {
+            "the edge is no Node.js: it has `buffer`, `cloudfront`, `crypto` and `querystring`, each with less in it".to_owned()
+        }
         None if specifier.contains(':') => match options.virtual_modules.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>()
         {
             names if names.is_empty() => "there are no generated modules here".to_owned(),
             names => format!("generated modules are {}", names.join(", ")),
         },
+        None if options.packages => {
+            format!("no package of that name is installed: `npm install {specifier}` puts it into `node_modules`")
+        }
         None => "packages are not read from `node_modules`: copy the file into the project and import it with a relative path"
             .to_owned(),
     };
@@ -96,18 +148,21 @@ fn not_relative(sources: &Sources, options: &Options<'_>, from: &SourcePath, spe
 }
 
 /// The path from the project's root; `None` where it would lie outside.
-fn join(folder: &str, specifier: &str) -> Option<String> {
+pub(super) fn join(folder: &str, specifier: &str) -> Option<String> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in specifier.split('/') {
         match part {
             "" | "." => {}
+            // A file that was named by itself may lie above the working folder, and its imports higher yet.
+            ".." if parts.last() == Some(&"..") => parts.push(".."),
             ".." => {
                 parts.pop()?;
             }
             part => parts.push(part),
         }
     }
-    Some(parts.join("/"))
+    let root = if folder.starts_with('/') { "/" } else { "" };
+    Some(format!("{root}{}", parts.join("/")))
 }
 
 /// The specifier by which a module in `folder` imports `path`.
@@ -142,6 +197,8 @@ mod tests {
     fn paths_join_and_come_apart() {
         assert_eq!(join("a/b", "../c/./d.js").as_deref(), Some("a/c/d.js"));
         assert_eq!(join("a", "../../x.js"), None);
+        assert_eq!(join("/a/b", "../x.js").as_deref(), Some("/a/x.js"));
+        assert_eq!(join("../a", "../../x.js").as_deref(), Some("../../x.js"));
         assert_eq!(relative("a/b", "a/c/d.js"), "../c/d.js");
         assert_eq!(relative("", "d.js"), "./d.js");
         assert_eq!(relative("a", "a/d.js"), "./d.js");

@@ -26,7 +26,7 @@ pub(super) fn build(
     if let Some(outputs) = memory.get(&inputs) {
         return outputs;
     }
-    let options = Options { virtual_modules, externals: &[] };
+    let options = Options { virtual_modules, externals: &[], packages: false };
     let all: Vec<SourcePath> = files.iter().map(|(path, _)| path.clone()).collect();
     let chunks = script::graph(sources, &all, &options)
         .and_then(|graph| script::graph(sources, &graph.roots(), &options))

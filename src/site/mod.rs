@@ -129,19 +129,7 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
     let mut built = Built::default();
     let (pages, files) = classify(sources, &mut problems);
 
-    let parsed: Vec<(Option<Page>, Vec<Diagnostic>)> = pages
-        .par_iter()
-        .map(|path| {
-            let mut problems = Vec::new();
-            (Page::parse(path, sources, &mut problems), problems)
-        })
-        .collect();
-    let mut pages = Vec::with_capacity(parsed.len());
-    for (page, found) in parsed {
-        problems.extend(found);
-        pages.extend(page.filter(|page| options.drafts || !page.front_matter.draft).map(Arc::new));
-    }
-    pages.sort_by(|a, b| order(a).cmp(&order(b)));
+    let pages = read_pages(&pages, sources, options, &mut problems);
 
     let assets = asset::build(sources, &options.virtual_modules, memory, &mut problems);
     let shared = Arc::new(Shared {
@@ -187,6 +175,41 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
     sort(&mut problems);
     built.diagnostics = problems;
     built
+}
+
+/// The aliases of a site's pages, each with the address of its page: what [`build`] has as redirects, without building the
+/// rest. What is wrong with them is for [`build`] to say.
+pub fn aliases(sources: &Sources, options: &Options) -> BTreeMap<String, String> {
+    let mut problems = Vec::new();
+    let (pages, files) = classify(sources, &mut problems);
+    let pages = read_pages(&pages, sources, options, &mut problems);
+    let mut keys = Keys::default();
+    for page in &pages {
+        keys.claim(&page.key, &page.path, &mut problems);
+    }
+    for path in files {
+        let key = Key::new(path.as_str().strip_prefix("site/static/").unwrap_or(path.as_str()));
+        keys.claim(&key, &path, &mut problems);
+    }
+    redirects(&pages, &keys, &mut problems)
+}
+
+/// Reads pages in parallel; they come in their order.
+fn read_pages(paths: &[SourcePath], sources: &Sources, options: &Options, problems: &mut Vec<Diagnostic>) -> Vec<Arc<Page>> {
+    let parsed: Vec<(Option<Page>, Vec<Diagnostic>)> = paths
+        .par_iter()
+        .map(|path| {
+            let mut problems = Vec::new();
+            (Page::parse(path, sources, &mut problems), problems)
+        })
+        .collect();
+    let mut pages = Vec::with_capacity(parsed.len());
+    for (page, found) in parsed {
+        problems.extend(found);
+        pages.extend(page.filter(|page| options.drafts || !page.front_matter.draft).map(Arc::new));
+    }
+    pages.sort_by(|a, b| order(a).cmp(&order(b)));
+    pages
 }
 
 /// By weight, then the newest first, then by address.

@@ -28,12 +28,50 @@ pub struct Diagnostic {
     pub label: String,
     /// What to do about it, each a line of its own.
     pub hints: Vec<String>,
+    /// Changes to the same file that mend it, where there is no doubt about them.
+    pub fix: Vec<Edit>,
+}
+
+/// A piece of a text becomes another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    /// The piece.
+    pub span: Span,
+    /// What stands there then.
+    pub text: String,
+}
+
+/// The text with these changes. Of changes that overlap, the first is made.
+pub fn edited<'e>(text: &str, edits: impl IntoIterator<Item = &'e Edit>) -> String {
+    let mut edits: Vec<&Edit> = edits.into_iter().collect();
+    edits.sort();
+    let (mut made, mut done) = (String::new(), 0);
+    for edit in edits {
+        if edit.span.start < done {
+            continue;
+        }
+        if let (Some(before), true) = (text.get(done..edit.span.start), text.is_char_boundary(edit.span.end)) {
+            made.push_str(before);
+            made.push_str(&edit.text);
+            done = edit.span.end;
+        }
+    }
+    made.push_str(text.get(done..).unwrap_or_default());
+    made
 }
 
 impl Diagnostic {
     /// A complaint that stops the build.
     pub fn error(rule: &'static str, message: impl Into<String>) -> Self {
-        Self { rule, severity: Severity::Error, message: message.into(), place: None, label: String::new(), hints: Vec::new() }
+        Self {
+            rule,
+            severity: Severity::Error,
+            message: message.into(),
+            place: None,
+            label: String::new(),
+            hints: Vec::new(),
+            fix: Vec::new(),
+        }
     }
 
     /// A complaint that does not stop the build.
@@ -66,6 +104,13 @@ impl Diagnostic {
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hints.extend(hint);
+        self
+    }
+
+    /// Says how to mend it.
+    #[must_use]
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix.push(Edit { span, text: text.into() });
         self
     }
 
@@ -196,6 +241,14 @@ mod tests {
           |
           = hint: a variable with a similar name exists: `title`
         ");
+    }
+
+    #[test]
+    fn changes_are_made_once_and_where_they_fit() {
+        let edit = |start, end, text: &str| Edit { span: Span::new(start, end), text: text.to_owned() };
+        let edits = [edit(4, 5, "x"), edit(0, 1, "yy"), edit(0, 2, "no"), edit(5, 5, "!"), edit(90, 99, "no")];
+        assert_eq!(edited("abcdef", &edits), "yybcdx!f");
+        assert_eq!(edited("é", &[edit(1, 2, "x")]), "é");
     }
 
     #[test]

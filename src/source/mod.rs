@@ -9,7 +9,7 @@
 mod diagnostic;
 mod table;
 
-pub use diagnostic::{Diagnostic, Severity, json, line_column, render, sort};
+pub use diagnostic::{Diagnostic, Edit, Severity, edited, json, line_column, render, sort};
 pub use table::{Kind, Table, Value, toml, yaml};
 
 use std::borrow::Borrow;

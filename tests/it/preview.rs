@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A running preview; ended when it goes out of scope.
-struct Preview {
+pub(crate) struct Preview {
     process: Child,
     port: u16,
     talk: BufReader<std::process::ChildStderr>,
@@ -45,7 +45,7 @@ impl Preview {
         Self::start_until(project.command(&["preview", "--stage", "local", "--port", "0", "--json"]), word)
     }
 
-    fn of(project: &Project) -> Self {
+    pub(crate) fn of(project: &Project) -> Self {
         Self::start(project.command(&["preview", "--port", "0", "--json"]))
     }
 
@@ -69,7 +69,7 @@ impl Preview {
     }
 
     /// One request, its head written by hand, so that no client normalises the path.
-    fn ask(&self, head: &str) -> Answer {
+    pub(crate) fn ask(&self, head: &str) -> Answer {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         stream.write_all(head.replace("PORT", &self.port.to_string()).as_bytes()).expect("it takes the request");
@@ -78,7 +78,7 @@ impl Preview {
         Answer::parse(&bytes)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\n\r\n"))
     }
 }
@@ -91,12 +91,12 @@ impl Drop for Preview {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// In lower case.
-    head: String,
+    pub(crate) head: String,
     raw: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -373,7 +373,7 @@ impl Stage {
     fn put(&self, bucket: &str, key: &str, bytes: &[u8], content_type: &str, cache_control: &str) {
         let bucket: Arc<dyn Bucket> = self.directory.bucket(bucket);
         let sha256 = qdn::jobs::token::sha256_hex(bytes);
-        let described = Described { sha256: &sha256, size: bytes.len() as u64, content_type, cache_control };
+        let described = Described { sha256: &sha256, size: bytes.len() as u64, content_type, cache_control, cache_tag: "" };
         self.runtime.block_on(async {
             let when = bucket.stat(key).await.expect("asked").map_or(When::Missing, |stat| When::Is(stat.tag));
             bucket.put(key, &Content::Bytes(bytes.into()), &described, &when).await.expect("written");

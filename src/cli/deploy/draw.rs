@@ -28,7 +28,11 @@ fn money(cents: f64) -> String {
 /// A plan, phase by phase, and what the edge will be told.
 pub(super) fn plan(prepared: &Prepared, stage: &str, verbose: bool, ui: &mut Ui) {
     let plan = &prepared.plan;
-    let replaces = plan.previous.as_ref().map_or_else(|| "the first one there".to_owned(), |id| format!("replaces {id}"));
+    let replaces = match &plan.previous {
+        None => "the first one there".to_owned(),
+        Some(id) if *id == plan.release => "which it serves already".to_owned(),
+        Some(id) => format!("replaces {id}"),
+    };
     if prepared.is_done() {
         ui.data(&format!("{stage} serves release {} already: nothing to do", plan.release));
         return;
@@ -58,6 +62,12 @@ pub(super) fn plan(prepared: &Prepared, stage: &str, verbose: bool, ui: &mut Ui)
     }
     ui.data(&format!("\nunchanged: {}", plan.unchanged));
     for (distribution, purge) in &prepared.purges {
+        if prepared.begins.contains(distribution) {
+            ui.data(&format!(
+                "\ncache tags of {distribution}: they begin now; pages are stored with them, and the edge forgets everything once, as what it \
+                 holds knows none"
+            ));
+        }
         purges(distribution, purge, verbose, ui);
     }
 }
@@ -88,7 +98,7 @@ fn row(step: &Step, ui: &Ui) -> String {
 fn purges(distribution: &str, purge: &invalidation::Plan, verbose: bool, ui: &mut Ui) {
     ui.data(&format!(
         "\ninvalidation of {distribution}: {}, {} if this month's free paths are left",
-        plural(purge.items.len(), "path"),
+        plural(purge.items.len(), "item"),
         money(purge.cents)
     ));
     let rows = if verbose { purge.items.len() } else { ROWS };
@@ -116,13 +126,14 @@ fn purges(distribution: &str, purge: &invalidation::Plan, verbose: bool, ui: &mu
                 Way::Exact => "every address by itself",
                 Way::Everything => "everything (/*)",
                 Way::Tags => "by cache tags",
+                Way::Paths => "by addresses",
             };
             let also =
                 if other.collateral.objects == 0 { String::new() } else { format!(", purging {} more", other.collateral.objects) };
             let fits = if other.fits { "" } else { ", beyond the quota" };
             format!(
                 "{name} {} for {}{also}{fits}",
-                plural(usize::try_from(other.items).unwrap_or(usize::MAX), "path"),
+                plural(usize::try_from(other.items).unwrap_or(usize::MAX), "item"),
                 money(other.cents)
             )
         })
@@ -166,11 +177,18 @@ pub(super) fn receipt(receipt: &Receipt, ui: &mut Ui) {
                 format!("owed, as CloudFront took no more: `qdn status {}` or the next publish tries again", receipt.stage)
             }
         };
-        ui.say(&format!("  invalidation of {name}: {}, {state}", plural(purged.items.len(), "path")));
+        ui.say(&format!("  invalidation of {name}: {}, {state}", plural(purged.items.len(), "item")));
     }
     let verified = &receipt.verified;
     if verified.looked > 0 {
         ui.say(&format!("  looked at {} through the edge", plural(verified.looked, "changed page")));
+    }
+    for name in &verified.untagged {
+        ui.say(&format!(
+            "  warning: the edge of {name} held copies that do not know their cache tags: all that changed was purged by its addresses, and the \
+             next publish stores and purges everything once. Does the distribution read `{}` (`CacheTagConfig`), and did it all the time?",
+            crate::deploy::invalidation::tags::HEADER
+        ));
     }
     for page in &verified.purged_again {
         ui.say(&format!("  warning: {page} was stale although it was purged; it was purged once more, and is fresh"));
@@ -203,7 +221,10 @@ pub(super) fn status(head: &Head, ui: &mut Ui) {
         ));
     }
     for (name, items) in &head.owed {
-        ui.data(&format!("  invalidation of {name}: {} owed, as the quota was full", plural(items.len(), "path")));
+        ui.data(&format!("  invalidation of {name}: {} owed, as the quota was full", plural(items.len(), "item")));
+    }
+    for (name, id) in &head.tagged {
+        ui.data(&format!("  pages of {name} carry cache tags, and are purged from {id} by them"));
     }
     for (name, issued) in &head.issued {
         for one in issued {
@@ -254,6 +275,7 @@ pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
             Wrong::Stale => "is stale at the edge",
             Wrong::Body => "is missing: a rollback to this release would need it",
             Wrong::Function => "is not the function that is live",
+            Wrong::Tags => "does not read the cache tags by which it is told what to forget (`CacheTagConfig`)",
         };
         ui.data(&format!("{place} {what}"));
     }

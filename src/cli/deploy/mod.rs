@@ -474,7 +474,7 @@ pub(super) fn status(global: &Global, args: &OfStage, ui: &mut Ui) -> std::resul
         if desk.ui.json {
             desk.ui.document(&json!({
                 "version": 1, "stage": head.stage, "release": head.release, "commit": head.commit, "seq": head.seq, "at": head.at, "by": head.by,
-                "applying": head.applying, "owed": head.owed, "in_progress": head.issued, "functions": head.functions,
+                "applying": head.applying, "owed": head.owed, "in_progress": head.issued, "functions": head.functions, "tagged": head.tagged,
             }));
         } else {
             draw::status(&head, desk.ui);

@@ -76,6 +76,7 @@ pub(in crate::cli) async fn stage(options: &StageOptions, root: &Path) -> Result
         distributions: targets.collect(),
         cdn,
         functions: options.functions.clone(),
+        mode: options.invalidation.mode,
     })
 }
 

@@ -21,6 +21,12 @@ pub(super) fn build(global: &Global, command: &Build, ui: &mut Ui) -> Result<u8,
     if !ui.json {
         ui.diagnostics(&bundle.warnings, &workshop.sources);
     }
+    if let Some(map) = command.map.as_deref()
+        && let Err(error) = disk::write_file(map, bundle.source_map.as_bytes())
+    {
+        ui.error(&format!("`{}` cannot be written: {error}", map.display()));
+        return Ok(USAGE);
+    }
     let size = bundle.code.len();
     match command.out.as_deref() {
         Some(out) => {

@@ -7,9 +7,10 @@ use super::super::ui::Ui;
 use super::args::Run;
 use super::workshop::Workshop;
 use crate::disk;
-use crate::edge::{Emulator, Event, Form, KeyValues, Outcome};
-use crate::source::{Diagnostic, SourcePath, Sources};
+use crate::edge::{Emulator, Event, Form, Frame, KeyValues, Origin, Outcome, Tracer};
+use crate::source::{Diagnostic, SourcePath, Sources, line_column};
 use anstyle::AnsiColor;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Runs a function for one event, as the edge would.
@@ -33,10 +34,10 @@ pub(super) fn run(global: &Global, command: &Run, ui: &mut Ui) -> Result<u8, Str
         return Ok(failed(&problems, &texts, "", ui));
     };
     let text = workshop.sources.text(function.path.as_str()).unwrap_or_default();
-    let code = match workshop.check(function).form() {
-        Form::Script => text.to_owned(),
+    let (code, map) = match workshop.check(function).form() {
+        Form::Script => (text.to_owned(), String::new()),
         Form::Module => match workshop.bundle(function) {
-            Ok(bundle) => bundle.code,
+            Ok(bundle) => (bundle.code, bundle.source_map),
             Err(problems) => return Ok(failed(&problems, &workshop.sources, "", ui)),
         },
     };
@@ -44,8 +45,13 @@ pub(super) fn run(global: &Global, command: &Run, ui: &mut Ui) -> Result<u8, Str
         Ok(mut emulator) => emulator.run(&event),
         Err(error) => Outcome::failed(error),
     };
+    let tracer = workshop.tracer(&map, function);
     if ui.json {
-        ui.document(&outcome.json());
+        let mut document = outcome.json();
+        if !outcome.trace.is_empty() {
+            document["trace"] = outcome.trace.iter().map(|frame| frame_json(&tracer, frame, &workshop)).collect();
+        }
+        ui.document(&document);
     } else {
         ui.diagnostics(&problems, &texts);
         for line in &outcome.logs {
@@ -54,12 +60,32 @@ pub(super) fn run(global: &Global, command: &Run, ui: &mut Ui) -> Result<u8, Str
         }
         match (&outcome.result, &outcome.error) {
             (Some(result), _) => ui.document(result),
-            (None, Some(error)) => ui.error(&error.to_string()),
+            (None, Some(error)) => match tracer.explain(error, &outcome.trace) {
+                problem if problem.place.is_some() => ui.diagnostics(&[problem], &workshop.texts()),
+                _ => ui.error(&error.to_string()),
+            },
             (None, None) => {}
         }
         ui.say(&format!("utilization {} of 100 (an estimate)", outcome.utilization));
     }
     Ok(if outcome.error.is_some() { PROBLEMS } else { 0 })
+}
+
+/// A call that was under way, and where in the sources: what the map does not know has no file.
+fn frame_json(tracer: &Tracer<'_>, frame: &Frame, workshop: &Workshop) -> Value {
+    let origin = tracer.origins(frame.line, frame.column).into_iter().next();
+    let place = origin.map(|origin| place_json(&origin, &workshop.texts()));
+    let mut document = json!({ "function": frame.function, "file": null, "line": null, "column": null });
+    for (key, value) in place.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        document[key] = value.clone();
+    }
+    document
+}
+
+/// A place of a source, as `file`, `line` and `column`.
+pub(super) fn place_json(origin: &Origin, texts: &Sources) -> Value {
+    let (line, column) = line_column(texts.text(origin.path.as_str()).unwrap_or_default(), origin.span.start);
+    json!({ "file": origin.path.as_str(), "line": line, "column": column })
 }
 
 fn read_json(file: &Path, texts: &mut Sources) -> Result<SourcePath, String> {

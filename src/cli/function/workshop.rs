@@ -1,11 +1,11 @@
 //! What `qdn function` works on: a project's functions, or any file anywhere, with all that they may import.
 
 use super::super::args::Global;
-use super::super::build::{memory, root};
+use super::super::build::root;
 use crate::build;
 use crate::config::{self, Config};
 use crate::disk;
-use crate::edge::{self, Bundle, Runtime};
+use crate::edge::{self, Bundle, Levels, Runtime, Tracer};
 use crate::source::{self, Diagnostic, SourcePath, Sources};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub(in crate::cli) struct Named {
     pub(in crate::cli) name: String,
     pub(in crate::cli) path: SourcePath,
     pub(in crate::cli) runtime: Runtime,
+    /// How severe the checker's rules are for it.
+    pub(in crate::cli) levels: Levels,
 }
 
 impl Workshop {
@@ -60,10 +62,11 @@ impl Workshop {
         let name = Path::new(file).file_stem().map_or_else(|| "function".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let mut sources = Sources::new();
         sources.insert(path.clone(), bytes);
-        gather(&mut sources, &path);
-        gather_cases(&mut sources, file, &path);
-        let functions = vec![Named { name, path, runtime: runtime.unwrap_or_default() }];
         let modules = build::virtual_modules(&BTreeMap::new());
+        let options = edge::Options { runtime: runtime.unwrap_or_default(), virtual_modules: &modules };
+        disk::complete(&mut sources, &upwards(), |sources| edge::missing(sources, &path, &options));
+        gather_cases(&mut sources, file, &path);
+        let functions = vec![Named { name, path, runtime: runtime.unwrap_or_default(), levels: Levels::default() }];
         Ok(Self { sources, functions, modules, diagnostics: Vec::new(), base: PathBuf::new(), is_project: false })
     }
 
@@ -72,15 +75,20 @@ impl Workshop {
             Some(name) => format!("there is no file `{name}`, and no project with a function of that name"),
             None => error,
         })?;
-        let (sources, _) = disk::read(&root);
+        let (mut sources, _) = disk::read(&root);
+        disk::complete(&mut sources, std::slice::from_ref(&root), build::missing);
         let (config, mut diagnostics) = config::parse(&sources);
-        diagnostics.retain(|diagnostic| diagnostic.rule == "runtime");
+        diagnostics.retain(|diagnostic| matches!(diagnostic.rule, "runtime" | "rules"));
         let all = build::entries(&sources);
         let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
         let functions: Vec<Named> = all
             .into_iter()
             .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name))
-            .map(|(name, path)| Named { runtime: runtime_of(&name, runtime, &config, &mut diagnostics), name, path })
+            .map(|(name, path)| {
+                diagnostics.extend(build::name_problem(&name, &path));
+                let runtime = runtime_of(&name, runtime, &config, &mut diagnostics);
+                Named { runtime, levels: config.levels(&name), name, path }
+            })
             .collect();
         if functions.is_empty() {
             return Err(match wanted {
@@ -92,12 +100,41 @@ impl Workshop {
                 None => format!("there is no function in `{}`", root.join(build::FUNCTIONS).display()),
             });
         }
-        let redirects = build::redirects(&sources, &memory(&root));
+        // Only what imports the site's aliases needs the pages to be read.
+        let wanted = sources.under(build::FUNCTIONS).filter_map(|(path, _)| sources.text(path.as_str()));
+        let wanted = wanted.into_iter().any(|text| text.contains(build::REDIRECTS));
+        let redirects = if wanted { build::redirects(&sources) } else { BTreeMap::new() };
         Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics, base: root, is_project: true })
     }
 
     pub(in crate::cli) fn check(&self, function: &Named) -> edge::Checked {
-        edge::check(&self.sources, &function.path, &edge::Options { runtime: function.runtime, virtual_modules: &self.modules })
+        let options = edge::Options { runtime: function.runtime, virtual_modules: &self.modules };
+        edge::check(&self.sources, &function.path, &options).under(&function.levels)
+    }
+
+    /// What leads from the working folder to the sources: nothing, or a path with a slash at its end.
+    pub(super) fn prefix(&self) -> String {
+        let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+        let root = self.is_project.then(|| self.base.canonicalize().ok()).flatten();
+        let inner = here.zip(root).and_then(|(here, root)| root.strip_prefix(&here).ok().map(Path::to_path_buf));
+        match inner {
+            Some(inner) if !inner.as_os_str().is_empty() => format!("{}/", inner.to_string_lossy().replace('\\', "/")),
+            _ => String::new(),
+        }
+    }
+
+    /// From places of a bundle to places of the sources.
+    pub(super) fn tracer<'a>(&'a self, source_map: &str, function: &'a Named) -> Tracer<'a> {
+        Tracer::new(source_map, &function.path, &self.sources, &self.modules)
+    }
+
+    /// The sources, generated modules among them, for complaints to be drawn from.
+    pub(super) fn texts(&self) -> Sources {
+        let mut texts = self.sources.clone();
+        for (name, text) in &self.modules {
+            texts.insert(name.as_str(), text.clone().into_bytes());
+        }
+        texts
     }
 
     pub(in crate::cli) fn bundle(&self, function: &Named) -> Result<Bundle, Vec<Diagnostic>> {
@@ -114,28 +151,10 @@ fn is_file(typed: &str) -> bool {
     typed.contains(['/', '\\']) || [".js", ".mjs", ".ts"].iter().any(|ending| typed.ends_with(ending)) || Path::new(typed).is_file()
 }
 
-/// Reads what a file imports, and what that imports. Whatever looks like a relative import is tried;
-/// the linker decides what is one.
-fn gather(sources: &mut Sources, from: &SourcePath) {
-    let text = sources.text(from.as_str()).unwrap_or_default().to_owned();
-    for quoted in text.split(['\'', '"']).filter(|quoted| quoted.starts_with("./") || quoted.starts_with("../")) {
-        let folder = Path::new(from.folder());
-        let mut path = folder.to_path_buf();
-        for part in quoted.split('/') {
-            match part {
-                "." | "" => {}
-                ".." => drop(path.pop()),
-                part => path.push(part),
-            }
-        }
-        let inner = SourcePath::new(path.to_string_lossy().replace('\\', "/"));
-        if sources.bytes(inner.as_str()).is_none()
-            && let Ok(bytes) = disk::read_file(&path)
-        {
-            sources.insert(inner.clone(), bytes);
-            gather(sources, &inner);
-        }
-    }
+/// The working folder and those above it, nearest first.
+fn upwards() -> Vec<PathBuf> {
+    let depth = std::env::current_dir().map_or(1, |here| here.ancestors().count());
+    std::iter::successors(Some(PathBuf::new()), |folder| Some(Path::new("..").join(folder))).take(depth).collect()
 }
 
 /// Reads `<name>.cases/*.json` beside a file.

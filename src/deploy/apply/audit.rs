@@ -2,7 +2,8 @@
 
 use super::books::{Books, Known};
 use super::live::as_stored;
-use super::{Context, Stopped, supply};
+use super::{Context, Stopped, supply, tagging};
+use crate::deploy::invalidation::tags;
 use crate::deploy::ledger::{self, Damage, Head};
 use crate::deploy::remote::{Failure, FunctionStage, Stage};
 use crate::release::{Class, Digest, Key, Manifest, ObjectEntry};
@@ -31,6 +32,8 @@ pub enum Wrong {
     Body,
     /// The function that is live is another.
     Function,
+    /// The distribution does not read the cache tags by which it is told what to forget.
+    Tags,
 }
 
 /// One thing that is not as it should be.
@@ -122,6 +125,10 @@ pub async fn audit(stage: &Stage, context: &Context) -> Result<Audit, Stopped> {
     for (name, distribution) in &manifest.distributions {
         let Some(target) = stage.distributions.get(name) else { continue };
         let listed = context.pace.run(|| target.bucket.list("")).await?;
+        let is_tagged = head.is_tagged(name, &target.id);
+        if is_tagged && !tagging::reads_tags(&context.pace.run(|| stage.cdn.distribution(&target.id)).await?) {
+            findings.push(finding(Some(name), &target.id, Wrong::Tags, None));
+        }
         let compared = context.pace.each(&distribution.objects, |(key, entry)| async move {
             let stat = context.pace.run(|| target.bucket.stat(key)).await?;
             let wrong = match stat {
@@ -129,7 +136,8 @@ pub async fn audit(stage: &Stage, context: &Context) -> Result<Audit, Stopped> {
                 Some(stat) => {
                     let stored = as_stored(&stat, entry.class);
                     let content = (&stored.sha256, stored.size) != (&entry.sha256, entry.size);
-                    if content { Some(Wrong::Content) } else { (stored != *entry).then_some(Wrong::Headers) }
+                    let untagged = is_tagged && entry.class == Class::Page && stat.cache_tag != tags::of(key);
+                    if content { Some(Wrong::Content) } else { (untagged || stored != *entry).then_some(Wrong::Headers) }
                 }
             };
             Ok::<_, Failure>(wrong.map(|wrong| finding(Some(name), key, wrong, Some(entry.class))))

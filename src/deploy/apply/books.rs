@@ -183,8 +183,13 @@ impl<'a> Books<'a> {
 
     async fn write(&self, key: &str, bytes: &[u8], when: &When) -> Result<Tag, Failure> {
         let sha256 = Digest::of(bytes).hex();
-        let described =
-            Described { sha256: &sha256, size: bytes.len() as u64, content_type: "application/json", cache_control: "no-store" };
+        let described = Described {
+            sha256: &sha256,
+            size: bytes.len() as u64,
+            content_type: "application/json",
+            cache_control: "no-store",
+            cache_tag: "",
+        };
         let content = Content::Bytes(bytes.into());
         self.context.pace.run(|| self.control().put(key, &content, &described, when)).await
     }

@@ -134,6 +134,7 @@ async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep) -> Result<
         sequence: head.sequence + 1,
         token: (context.nonce)(),
         items: owed.clone(),
+        mixed: BTreeSet::new(),
         holder: Some(context.holder.clone()),
         began: (context.clock)(),
     };

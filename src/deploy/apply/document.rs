@@ -12,7 +12,7 @@ impl Prepared {
     pub fn json(&self, stage: &Stage) -> Value {
         let head = self.live.head();
         let purges: BTreeMap<&String, Value> = self.purges.iter().map(|(name, plan)| (name, purge(plan))).collect();
-        json!({
+        let mut document = json!({
             "version": 1,
             "stage": stage.name,
             "basis": { "release": head.release, "sequence": head.sequence },
@@ -23,7 +23,11 @@ impl Prepared {
             "unchanged": self.plan.unchanged,
             "bytes": self.plan.bytes(),
             "invalidation": purges,
-        })
+        });
+        if !self.begins.is_empty() {
+            document["tags_begin"] = json!(self.begins);
+        }
+        document
     }
 
     /// Whether a plan that was agreed on is what would be done now.

@@ -171,6 +171,7 @@ async fn known_or_saved(
             size: live.code.len() as u64,
             content_type: "text/javascript; charset=utf-8",
             cache_control: "no-store",
+            cache_tag: "",
         };
         let (key, content) = (ledger::blob(&sha256), Content::Bytes(live.code.as_slice().into()));
         let saved = context.pace.run(|| stage.control.put(&key, &content, &described, &When::Missing)).await;

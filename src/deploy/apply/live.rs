@@ -2,8 +2,9 @@
 
 use super::books::{Books, Known};
 use super::{Context, Stopped, purge, supply};
-use crate::deploy::invalidation::Item;
+use crate::deploy::invalidation::{Item, tags};
 use crate::deploy::ledger::{Head, Tags};
+use crate::deploy::options::Mode;
 use crate::deploy::remote::{Failure, FunctionStage, Stage, Stat, Target};
 use crate::release::{Class, Digest, Manifest, ObjectEntry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +23,36 @@ pub struct Live {
     pub pending: BTreeMap<String, Vec<Item>>,
     /// Pages with bytes that no release has, by distribution: somebody else wrote them.
     pub foreign: BTreeMap<String, BTreeSet<String>>,
+    /// Objects that were looked at, by distribution: whether they carry the cache tags of their keys.
+    pub(super) carries: BTreeMap<String, BTreeMap<String, bool>>,
     /// Whether objects were looked at: then what is served may have come there without the books.
     pub is_examined: bool,
 }
 
 impl Live {
+    fn of(known: Known, pending: BTreeMap<String, Vec<Item>>) -> Self {
+        Self {
+            known,
+            manifest: None,
+            tags: Tags::new(),
+            pending,
+            foreign: BTreeMap::new(),
+            carries: BTreeMap::new(),
+            is_examined: false,
+        }
+    }
+
+    /// The pages of a distribution that do not carry their cache tags, out of those that are served.
+    pub(super) fn untagged(&self, name: &str, served: Option<&Manifest>, stage: &Stage) -> BTreeSet<String> {
+        let (Some(target), Some(served)) = (stage.distributions.get(name), served) else { return BTreeSet::new() };
+        let is_tagged = self.head().is_tagged(name, &target.id);
+        let looked = self.carries.get(name);
+        let carries = |key: &String| looked.and_then(|looked| looked.get(key)).copied().unwrap_or(is_tagged);
+        let pages = served.distributions.get(name).into_iter().flat_map(|one| &one.objects);
+        let pages = pages.filter(|(key, entry)| entry.class == Class::Page && !carries(key));
+        pages.map(|(key, _)| key.clone()).collect()
+    }
+
     /// The state of the stage.
     pub fn head(&self) -> &Head {
         &self.known.head
@@ -85,8 +111,8 @@ pub async fn refresh(stage: &Stage, context: &Context) -> Result<Head, Stopped> 
 /// Reads again what a stage serves that this process is at work on: pages of which it is not sure are looked at.
 pub(super) async fn again(books: &Books<'_>, known: Known) -> Result<Live, Stopped> {
     let (stage, context) = (books.stage, books.context);
-    let mut live =
-        Live { known, manifest: None, tags: Tags::new(), pending: BTreeMap::new(), foreign: BTreeMap::new(), is_examined: true };
+    let mut live = Live::of(known, BTreeMap::new());
+    live.is_examined = true;
     if let Some(release) = live.known.head.release.clone() {
         live.manifest = Some(books.manifest(&release).await?);
     }
@@ -103,7 +129,7 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
     let known = books.idle_head().await?;
     let head = known.head.clone();
     let pending = head.to_purge();
-    let mut live = Live { known, manifest: None, tags: Tags::new(), pending, foreign: BTreeMap::new(), is_examined: false };
+    let mut live = Live::of(known, pending);
     let moved = moved(&head, stage);
     for (name, target) in stage.distributions.iter().filter(|(name, _)| moved.contains(*name)) {
         let at = place(target);
@@ -116,7 +142,8 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
         return Ok(live);
     }
     let is_sure = look == Look::Books && head.applying.is_none() && moved.is_empty();
-    if is_sure && wanted.is_some() && head.release.as_deref() == wanted {
+    let is_as_wanted = stage.mode == Mode::Paths || stage.distributions.iter().all(|(name, one)| head.is_tagged(name, &one.id));
+    if is_sure && is_as_wanted && wanted.is_some() && head.release.as_deref() == wanted {
         return Ok(live);
     }
     if let Some(release) = &head.release {
@@ -204,12 +231,17 @@ async fn examine(
     let entry = |manifest: &'_ Manifest, name: &str, key: &str| -> Option<ObjectEntry> {
         manifest.distributions.get(name).and_then(|distribution| distribution.objects.get(key)).cloned()
     };
+    let mixed = head.applying.as_ref().filter(|_| stage.mode == Mode::Tags).map(|applying| &applying.mixed);
     for name in names {
+        let is_mixed = mixed.is_some_and(|mixed| mixed.contains(name));
         let keys: BTreeSet<&String> =
             candidates.iter().filter_map(|manifest| manifest.distributions.get(name)).flat_map(|one| one.objects.keys()).collect();
         for key in keys {
             let first = entry(&candidates[0], name, key);
-            if look == Look::Objects || moved.contains(name) || candidates[1..].iter().any(|other| entry(other, name, key) != first)
+            if look == Look::Objects
+                || moved.contains(name)
+                || is_mixed
+                || candidates[1..].iter().any(|other| entry(other, name, key) != first)
             {
                 unsure.insert((name.clone(), key.clone()));
             }
@@ -236,6 +268,7 @@ async fn examine(
         if known.is_none() {
             live.foreign.entry(name.clone()).or_default().insert(key.clone());
         }
+        live.carries.entry(name.clone()).or_default().insert(key.clone(), stat.cache_tag == tags::of(&key));
         live.tags.entry(name).or_default().insert(key.clone(), stat.tag.clone());
         distribution.objects.insert(key, as_stored(&stat, known.map_or(Class::Page, |one| one.class)));
     }

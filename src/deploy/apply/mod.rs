@@ -27,6 +27,7 @@ mod purge;
 mod receipt;
 mod single;
 mod supply;
+mod tagging;
 
 pub use audit::{Audit, Finding, Wrong, audit, restore, restore_bodies};
 pub use collect::{Collected, Keep, collect};
@@ -47,7 +48,7 @@ use books::{Books, Hold};
 use futures_util::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -196,6 +197,8 @@ pub struct Prepared {
     pub purges: BTreeMap<String, invalidation::Plan>,
     /// What is served now.
     pub live: Live,
+    /// Distributions whose pages carried no cache tags until now: all are stored with them, and the edge forgets everything.
+    pub begins: BTreeSet<String>,
     /// Whether an interrupted apply is taken up in which nothing but the invalidation is left to do.
     only_purges: bool,
 }
@@ -279,13 +282,20 @@ pub fn prepare(wish: &Wish<'_>, live: Live, stage: &Stage, context: &Context) ->
             Plan::default()
         }
     };
+    let mut plan = plan;
+    let untagged = tagging::untagged(wish.manifest, known, &live, stage);
+    plan::retag(&mut plan, wish.manifest, &untagged);
     let mut refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     refusals.extend(unwritable(&plan, &live, stage, context));
     if !refusals.is_empty() {
         return Err(Stopped::Refused(refusals));
     }
     let taken_up = head.applying.as_ref().filter(|applying| applying.to == wish.manifest.release);
-    let only_purges = taken_up.is_some() && plan::changed(&plan).is_empty() && wish.stale.is_empty();
+    let begins = tagging::begins(wish.manifest, &live, stage);
+    // An interrupted apply that began with cache tags as well is purging everything already.
+    let is_begun = |name: &String| taken_up.is_some_and(|applying| tagging::purges_all(applying.items.get(name)));
+    let is_sayable = taken_up.is_some_and(|applying| applying.items.values().all(|items| tagging::as_told(items, stage) == *items));
+    let only_purges = is_sayable && plan::changed(&plan).is_empty() && wish.stale.is_empty() && begins.iter().all(is_begun);
     let mut purges = BTreeMap::new();
     if !only_purges {
         let names = wish.manifest.distributions.keys().chain(live.pending.keys());
@@ -296,17 +306,22 @@ pub fn prepare(wish: &Wish<'_>, live: Live, stage: &Stage, context: &Context) ->
             let pending = live.pending.get(name).map(Vec::as_slice).unwrap_or_default();
             let is_changed = |step: &&Step| step.distribution.as_ref() == Some(name);
             let stale = wish.stale.get(name).map(Vec::as_slice).unwrap_or_default();
-            if pending.is_empty() && stale.is_empty() && !plan::changed(&plan).iter().any(is_changed) {
+            let is_beginning = begins.contains(name);
+            if pending.is_empty() && stale.is_empty() && !is_beginning && !plan::changed(&plan).iter().any(is_changed) {
                 continue;
             }
-            let edge = plan::edge(&plan, name, stale, wish.manifest, known, wish.addresses);
-            let purge =
-                invalidation::merge(pending, &edge, &wish.terms).map_err(|refusal| Stopped::Refused(vec![refusal.to_string()]))?;
+            let edge = tagging::edge(&plan, name, wish, &live, known, stage);
+            let purge = invalidation::merge(pending, &edge, &wish.terms);
+            let mut purge = purge.map_err(|refusal| Stopped::Refused(vec![refusal.to_string()]))?;
+            if is_beginning {
+                // It would purge nothing of what is held now.
+                purge.alternatives.retain(|other| other.way != invalidation::Way::Tags);
+            }
             purges.insert(name.clone(), purge);
         }
         purges.retain(|_, purge| !purge.items.is_empty());
     }
-    Ok(Prepared { plan, purges, live, only_purges })
+    Ok(Prepared { plan, purges, live, begins, only_purges })
 }
 
 /// What the stage has no distribution for any more is left where it is: nobody serves it.
@@ -386,7 +401,7 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
         }
     })
     .await?;
-    let applying = begin(&prepared, wish, context);
+    let applying = begin(&prepared, wish, stage, context);
     let known = books.swap(&known, |head, signature| head.begun(applying.clone(), signature)).await.map_err(moved)?;
     let hold = Hold::new(books, known);
     let work = async {
@@ -414,6 +429,7 @@ async fn preflight(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context:
     let answers = wish.manifest.distributions.iter().map(async |(name, distribution)| {
         let Some(target) = stage.distributions.get(name) else { return Ok(()) };
         let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
+        tagging::are_obeyed(name, target, &info, stage)?;
         if let Some(function) = &distribution.viewer_request {
             let function = stage.function_name(function);
             if info.viewer_request.is_some_and(|associated| !associated.contains(&function)) {
@@ -431,8 +447,9 @@ async fn preflight(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context:
     Ok(())
 }
 
-fn begin(prepared: &Prepared, wish: &Wish<'_>, context: &Context) -> Applying {
+fn begin(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Applying {
     let head = prepared.live.head();
+    let mixed = tagging::mixed(wish.manifest, head, stage);
     let to = wish.manifest.release.clone();
     let mut touched: Vec<String> = head.applying.iter().flat_map(|applying| applying.touched.clone()).collect();
     touched.push(to.clone());
@@ -446,7 +463,7 @@ fn begin(prepared: &Prepared, wish: &Wish<'_>, context: &Context) -> Applying {
     };
     let items = prepared.items();
     let (holder, began) = (Some(context.holder.clone()), (context.clock)());
-    Applying { kind: wish.kind, to, commit: wish.commit.clone(), touched, sequence, token, items, holder, began }
+    Applying { kind: wish.kind, to, commit: wish.commit.clone(), touched, sequence, token, items, mixed, holder, began }
 }
 
 /// Everything between *begin* and *finish*.
@@ -460,11 +477,12 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
         // A request of the one before may have been on its way all the time.
         let live = live::again(&hold.books, hold.known().await).await?;
         let plan = plan::plan(wish.manifest, live.manifest.as_ref(), Policy { allow_removals: true, ..wish.policy });
-        let plan = plan.unwrap_or_default();
+        let mut plan = plan.unwrap_or_default();
+        plan::retag(&mut plan, wish.manifest, &tagging::untagged(wish.manifest, live.manifest.as_ref(), &live, stage));
         if plan::changed(&plan).is_empty() {
             break;
         }
-        let late = Prepared { plan, live, purges: BTreeMap::new(), only_purges: false };
+        let late = Prepared { plan, live, purges: BTreeMap::new(), begins: BTreeSet::new(), only_purges: false };
         has_written |= write(&late, wish, hold, receipt, &mut tags).await?;
     }
     receipt.functions(&functions);
@@ -479,7 +497,8 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
         }
     };
     let (issued, owed) = try_join(purge::issue(prepared, wish, stage, context, (sequence, &token)), tags).await?.0;
-    let done = Done { owed, issued, functions, tags: on_record.or(Some(sequence)) };
+    let tagged = tagging::tagged(wish.manifest, stage);
+    let done = Done { owed, issued, functions, tags: on_record.or(Some(sequence)), tagged };
     let head = hold.swap(|head, signature| head.finished(done.clone(), signature)).await?;
     if let Err(why) = hold.books.log(&head).await {
         context.say(&format!("warning: the release is served, and its state could not be logged yet: {why}"));

@@ -98,7 +98,14 @@ async fn put(step: &Step, prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>)
         let stat = context.pace.run(|| bucket.stat(&key)).await?;
         when = match stat {
             None => When::Missing,
-            Some(stat) if as_stored(&stat, entry.class) == *entry => return Ok(done(stat.tag, How::Already)),
+            Some(stat) if as_stored(&stat, entry.class) == *entry => {
+                let tags = supply::cache_tag(hold.books.stage, &key, entry);
+                // Tags do no harm where they are not used.
+                if tags.is_empty() || stat.cache_tag == tags {
+                    return Ok(done(stat.tag, How::Already));
+                }
+                When::Is(stat.tag)
+            }
             Some(stat) if before.is_some_and(|before| as_stored(&stat, before.class) == *before) => When::Is(stat.tag),
             Some(stat) => {
                 hold.is_ours().await?;

@@ -2,7 +2,7 @@
 
 use super::books::{Books, Known};
 use super::receipt::Verified;
-use super::{Context, Items, Prepared, Progress, Receipt, Stopped, Wish};
+use super::{Context, Items, Prepared, Progress, Receipt, Stopped, Wish, tagging};
 use crate::deploy::invalidation::{self, Item};
 use crate::deploy::ledger::{Done, Head, Issued};
 use crate::deploy::plan::{self, Phase, Reason};
@@ -10,7 +10,7 @@ use crate::deploy::remote::{Failure, Kind, Stage};
 use crate::release::{Digest, Key, Manifest};
 use futures_util::future::join;
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -21,6 +21,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 /// An invalidation as old as this is complete, whoever cannot be asked about it.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
+/// Before a page is looked at again that is stale although its tag was purged: most are forgotten within 5 s.
+const TAGS_LATE: Duration = Duration::from_secs(2);
 /// As many changed pages are looked at through the edge.
 const SAMPLE: usize = 50;
 /// Up to this size, in bytes: what is looked at comes here whole.
@@ -80,14 +82,7 @@ async fn make_room(
 ) -> Result<Option<Issued>, Stopped> {
     context.say(&format!("{full}; waiting for room"));
     let Some(target) = stage.distributions.get(name) else { return Ok(None) };
-    let edge = plan::edge(
-        &prepared.plan,
-        name,
-        wish.stale.get(name).map(Vec::as_slice).unwrap_or_default(),
-        wish.manifest,
-        prepared.live.manifest.as_ref(),
-        wish.addresses,
-    );
+    let edge = tagging::edge(&prepared.plan, name, wish, &prepared.live, prepared.live.manifest.as_ref(), stage);
     let until = Instant::now() + context.wait;
     let mut pause = FIRST_LOOK;
     loop {
@@ -154,9 +149,14 @@ pub(super) async fn finish(
         let books = Books::new(stage, context);
         let looked = verify(&prepared, wish, stage, context, &receipt);
         // Somebody else may be at work by now; they will ask as well.
-        let (verified, head) = join(looked, confirm_but(&books, known, &done.issued)).await;
+        let (verified, mut known) = join(looked, confirm_but(&books, known, &done.issued)).await;
         receipt.verified = verified?;
-        receipt.seq = head.seq;
+        let names: BTreeSet<String> = receipt.verified.untagged.iter().cloned().collect();
+        if !names.is_empty() {
+            // Others who were faster begin with the same record, and may find the same.
+            known = books.swap(&known, |head, signature| head.untagged(&names, signature)).await.unwrap_or(known);
+        }
+        receipt.seq = known.head.seq;
     }
     Ok(receipt)
 }
@@ -165,15 +165,15 @@ pub(super) async fn finish(
 /// down what it hears. What cannot be asked stays open, and somebody else's work is not disturbed: nothing of this is a
 /// reason to fail.
 pub(super) async fn confirm(books: &Books<'_>, known: Known) -> Head {
-    confirm_but(books, known, &BTreeMap::new()).await
+    confirm_but(books, known, &BTreeMap::new()).await.head
 }
 
 /// The same, where some were seen complete a moment ago.
-async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Issued>) -> Head {
+async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Issued>) -> Known {
     let Books { stage, context } = *books;
     let head = known.head.clone();
     if head.applying.is_some() || head.issued.is_empty() && head.owed.is_empty() {
-        return head;
+        return known;
     }
     let now = (context.clock)();
     let mut open: BTreeMap<String, Vec<Issued>> = BTreeMap::new();
@@ -190,20 +190,22 @@ async fn confirm_but(books: &Books<'_>, known: Known, seen: &BTreeMap<String, Is
     let release = head.release.clone().unwrap_or_default();
     for (name, items) in &head.owed {
         let Some(target) = stage.distributions.get(name) else { continue };
-        let reference = invalidation::caller_reference(&release, sequence, &(context.nonce)(), items);
-        match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, items)).await {
+        let told = tagging::as_told(items, stage);
+        let reference = invalidation::caller_reference(&release, sequence, &(context.nonce)(), &told);
+        match context.pace.run(|| stage.cdn.invalidate(&target.id, &reference, &told)).await {
             Ok(created) => open.entry(name.clone()).or_default().push(Issued { id: created.id, at: now }),
             Err(_) => drop(owed.insert(name.clone(), items.clone())),
         }
     }
     if (&open, &owed) == (&head.issued, &head.owed) {
-        return head;
+        return known;
     }
     let settled = books.swap(&known, |head, signature| head.settled(owed.clone(), open.clone(), sequence, signature)).await;
-    settled.map_or(head, |known| known.head)
+    settled.unwrap_or(known)
 }
 
-/// Looks at changed pages through the edge: all of them, or a sample, and never at large files. One that is stale is purged once more.
+/// Looks at changed pages through the edge: all of them, or a sample, and never at large files. One that is stale is purged
+/// once more, by its addresses; where tags have failed, so is all that changed.
 async fn verify(
     prepared: &Prepared,
     wish: &Wish<'_>,
@@ -238,8 +240,38 @@ async fn verify(
     }
     for (name, keys) in stale {
         let Some(target) = stage.distributions.get(&name) else { continue };
-        let changes = (wish.addresses)(&name, &keys);
-        let edge = invalidation::Edge { changes, clean: Vec::new() };
+        let mut keys = keys;
+        let is_told = |key: &String| {
+            let step = plan::changed(&prepared.plan)
+                .into_iter()
+                .find(|step| step.key == *key && step.distribution.as_ref() == Some(&name));
+            step.is_some_and(|step| step.reason != Reason::New)
+        };
+        let told = receipt.purged.get(&name);
+        let by_tags = told.is_some_and(|told| told.items.iter().any(|item| matches!(item, Item::Tag(_))));
+        if by_tags {
+            // It may have been late, and much follows from saying that tags do nothing.
+            sleep(TAGS_LATE).await;
+            let mut left = Vec::new();
+            for key in keys {
+                if !matches!(look(&name, &key, false, wish.manifest, stage, context).await, Ok(true)) {
+                    left.push(key);
+                }
+            }
+            keys = left;
+            if keys.is_empty() {
+                continue;
+            }
+        }
+        let mut purged = keys.clone();
+        if by_tags && keys.iter().any(is_told) {
+            // Where a tag did nothing for one page, nobody knows for which others it did.
+            let steps = plan::changed(&prepared.plan).into_iter().filter(|step| step.distribution.as_ref() == Some(&name));
+            purged = steps.map(|step| step.key.clone()).collect();
+            verified.untagged.push(name.clone());
+        }
+        let changes = (wish.addresses)(&name, &purged);
+        let edge = invalidation::Edge { changes, ..Default::default() };
         let Ok(again) = invalidation::plan(&edge, &wish.terms) else { continue };
         // Another name than the first time, even for the same items.
         let items = again.owed();

@@ -33,6 +33,9 @@ pub struct Verified {
     pub stale: Vec<String>,
     /// Those that could not be looked at, and why.
     pub unknown: Vec<String>,
+    /// Distributions of which a page was stale although its cache tag was purged. All that changed there was purged once
+    /// more, by addresses.
+    pub untagged: Vec<String>,
 }
 
 /// What became of a function.
@@ -199,6 +202,7 @@ impl Receipt {
                 "purged_again": self.verified.purged_again,
                 "stale": self.verified.stale,
                 "unknown": self.verified.unknown,
+                "untagged": self.verified.untagged,
             },
         })
     }

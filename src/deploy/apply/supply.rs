@@ -4,7 +4,9 @@ use super::books::{Books, Hold};
 use super::live::as_stored;
 use super::objects::How;
 use super::{Context, Prepared, Progress, Proof, Stopped, Wish};
+use crate::deploy::invalidation::tags;
 use crate::deploy::ledger;
+use crate::deploy::options::Mode;
 use crate::deploy::plan::{Phase, Plan, Reason};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stage, Stat, Tag, When};
 use crate::release::{Class, Digest, ObjectEntry};
@@ -41,7 +43,13 @@ pub enum Supply<'a> {
 /// Digest and headers of an entry.
 pub(super) fn described(entry: &ObjectEntry) -> Described<'_> {
     let ObjectEntry { sha256, size, content_type, cache_control, .. } = entry;
-    Described { sha256, size: *size, content_type, cache_control }
+    Described { sha256, size: *size, content_type, cache_control, cache_tag: "" }
+}
+
+/// The cache tags that an object of a stage is stored with: those of its key, where it is a page and its edge is told by
+/// tags. An asset is never purged.
+pub(super) fn cache_tag(stage: &Stage, key: &str, entry: &ObjectEntry) -> String {
+    if stage.mode == Mode::Tags && entry.class == Class::Page { tags::of(key) } else { String::new() }
 }
 
 /// How much was stored before anything public changed.
@@ -397,7 +405,8 @@ pub(super) async fn page(
     let Books { stage, context } = hold.books;
     hold.touch();
     let bucket = &Fenced { bucket, hold };
-    let described = described(entry);
+    let tags = cache_tag(stage, key, entry);
+    let described = Described { cache_tag: &tags, ..described(entry) };
     match &wish.supply {
         // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
         Supply::Build { objects, .. } if entry.size < LARGE => match objects(name, key) {
@@ -428,7 +437,7 @@ pub(super) async fn store_proofs(plan: &Plan, wish: &Wish<'_>, books: &Books<'_>
 }
 
 fn described_json(sha256: &str, size: usize) -> Described<'_> {
-    Described { sha256, size: size as u64, content_type: "application/json", cache_control: "no-store" }
+    Described { sha256, size: size as u64, content_type: "application/json", cache_control: "no-store", cache_tag: "" }
 }
 
 /// What a function is proven with.

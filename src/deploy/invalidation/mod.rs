@@ -25,16 +25,19 @@
 //! * Query strings are no part of the cache key unless the cache policy says so; if they are, `/path*` purges every
 //!   variant [invalidation-specifying-objects]: see [`Terms::queries`].
 //! * A wildcard purges whatever begins with it, files under hashed names too, which never needed it: collateral.
+//! * Where the distribution has cache tags, what carries them is purged by them instead: see [`tags`].
 
+mod by_tags;
 mod choose;
+pub mod tags;
 #[cfg(test)]
 mod tests;
 mod trie;
 
 use crate::release::Digest;
-use choose::{Limits, choose};
+use choose::{Choice, Limits, choose};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use trie::{Clean, Obligation, may_cut, trie};
@@ -51,13 +54,16 @@ pub const CENTS_PER_PATH: f64 = 0.5;
 /// How many names a reason tells; of the others it tells the number.
 const NAMES: usize = 3;
 
-/// One line of an invalidation. Written, the variants differ by the star: no path that ends in one is a [`Item::Path`].
+/// One line of an invalidation. Written, the variants differ by the star and the hash: no path that ends in a star is an
+/// [`Item::Path`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Item {
     /// This address.
     Path(String),
     /// Every address that begins with this, the bare prefix too.
     Wildcard(String),
+    /// Whatever is cached with this tag, under whatever address. Written with a hash in front.
+    Tag(String),
 }
 
 impl Item {
@@ -66,11 +72,13 @@ impl Item {
         match self {
             Self::Path(path) => path == address,
             Self::Wildcard(prefix) => address.starts_with(prefix.as_str()),
+            // An address does not say what is cached there.
+            Self::Tag(_) => false,
         }
     }
 
     fn text(&self) -> &str {
-        let (Self::Path(text) | Self::Wildcard(text)) = self;
+        let (Self::Path(text) | Self::Wildcard(text) | Self::Tag(text)) = self;
         text
     }
 }
@@ -80,6 +88,7 @@ impl fmt::Display for Item {
         match self {
             Self::Path(path) => f.write_str(path),
             Self::Wildcard(prefix) => write!(f, "{prefix}*"),
+            Self::Tag(tag) => write!(f, "#{tag}"),
         }
     }
 }
@@ -101,6 +110,12 @@ impl FromStr for Item {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
+        if let Some(tag) = text.strip_prefix('#') {
+            return match tags::is_tag(tag) {
+                true => Ok(Self::Tag(tag.to_owned())),
+                false => Err(refuse(text, "a tag has 1 to 256 printable characters, and no comma")),
+            };
+        }
         check(text)?;
         Ok(match text.strip_suffix('*') {
             Some(prefix) => Self::Wildcard(prefix.to_owned()),
@@ -137,6 +152,17 @@ pub struct Edge {
     pub changes: Vec<Change>,
     /// What need not be.
     pub clean: Vec<Cached>,
+    /// What of it carries cache tags; nothing where they are not used.
+    pub tagged: Option<Tagged>,
+}
+
+/// What of an edge carries its cache tags.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tagged {
+    /// Changed keys of which every copy there carries the tags of the key. The edge may hold a 404 in the place of others.
+    pub changed: BTreeSet<String>,
+    /// The keys of clean pages that carry them, with their sizes.
+    pub clean: BTreeMap<String, u64>,
 }
 
 /// The quotas, what of them is in use, and the limits that we set ourselves.
@@ -223,6 +249,8 @@ impl fmt::Display for Names {
 pub struct Planned {
     /// The item.
     pub item: Item,
+    /// What a tag stands for, as it does not say so itself: a key, or a folder.
+    pub stands_for: Option<String>,
     /// The changed keys of which it covers some address.
     pub keys: Names,
     /// The items it covers that an interrupted publish owes.
@@ -244,7 +272,9 @@ impl fmt::Display for Planned {
     /// The reason, without the item.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
-        if self.keys.count > 0 {
+        parts.extend(self.stands_for.clone());
+        // A page's tag names it already.
+        if self.keys.count > 0 && self.stands_for.as_ref() != self.keys.first.first() {
             parts.push(format!("{} changed: {}", self.keys.count, self.keys));
         }
         if self.pending.count > 0 {
@@ -279,6 +309,8 @@ pub enum Way {
     Everything,
     /// A cache tag for every changed key, where the distribution has them. Objects cached before have no tag.
     Tags,
+    /// Addresses, where cache tags are used.
+    Paths,
 }
 
 /// What another way would cost.
@@ -376,7 +408,18 @@ pub fn plan(edge: &Edge, terms: &Terms) -> Result<Plan, Refusal> {
 ///
 /// It takes the edge and not a plan, since what is clean decides how the two are said together. A wildcard that is
 /// owed is owed as a whole: which of the addresses under it had changed is not on record.
+///
+/// Where the edge has cache tags, those items are the fewest which tags can say; with what has none they are planned in
+/// turn (`by_tags`). Where it has none any more, an owed tag is owed as everything: nobody knows its addresses.
 pub fn merge(pending: &[Item], edge: &Edge, terms: &Terms) -> Result<Plan, Refusal> {
+    match &edge.tagged {
+        Some(tagged) => by_tags::merge(pending, edge, tagged, terms),
+        None if pending.iter().any(|item| matches!(item, Item::Tag(_))) => by_paths(&[Item::Wildcard("/".to_owned())], edge, terms),
+        None => by_paths(pending, edge, terms),
+    }
+}
+
+fn by_paths(pending: &[Item], edge: &Edge, terms: &Terms) -> Result<Plan, Refusal> {
     let needs = needs(pending, edge, terms)?;
     let clean = clean(edge, &needs);
     let obligations = obligations(&needs);
@@ -490,6 +533,7 @@ fn needs<'a>(pending: &'a [Item], edge: &'a Edge, terms: &Terms) -> Result<Vec<N
         needs.push(match item {
             Item::Path(path) => Need::address(path, None, terms)?,
             Item::Wildcard(prefix) => Need::wildcard(prefix, None)?,
+            Item::Tag(_) => continue,
         });
     }
     needs.sort_by_key(|need| (need.obligation.text, !need.obligation.whole));
@@ -537,15 +581,16 @@ fn explain(item: Item, needs: &[Need<'_>], clean: &Clean<'_>) -> Planned {
     let text = item.text();
     let first = needs.partition_point(|need| need.obligation.text < text);
     let count = needs[first..].partition_point(|need| match &item {
-        Item::Path(path) => need.obligation.text == path,
         Item::Wildcard(prefix) => need.obligation.text.starts_with(prefix.as_str()),
+        _ => need.obligation.text == text,
     });
     let covered = &needs[first..first + count];
     let collateral = match &item {
-        Item::Path(_) => Collateral::default(),
         Item::Wildcard(prefix) => clean.sum(&clean.under(prefix, clean.all())),
+        _ => Collateral::default(),
     };
     Planned {
+        stands_for: None,
         keys: Names::of(covered.iter().filter_map(|need| need.key.map(Cow::Borrowed))),
         pending: Names::of(covered.iter().filter(|need| need.key.is_none()).map(|need| need.asked().into())),
         forced_by: Names::of(covered.iter().filter(|need| need.obligation.whole).map(|need| need.asked().into())),

@@ -19,7 +19,7 @@ fn cached(path: &str) -> Cached {
 }
 
 fn edge(changes: Vec<Change>, clean: &[&str]) -> Edge {
-    Edge { changes, clean: clean.iter().map(|path| cached(path)).collect() }
+    Edge { changes, clean: clean.iter().map(|path| cached(path)).collect(), tagged: None }
 }
 
 fn texts(plan: &Plan) -> Vec<String> {
@@ -305,7 +305,7 @@ impl Xorshift {
             changes.push(Change { families: vec![format!("{}*", self.path(3))], ..Change::default() });
         }
         let clean = (0..self.below(8)).map(|_| Cached { path: self.path(4), bytes: self.below(5) }).collect();
-        Edge { changes, clean }
+        Edge { changes, clean, tagged: None }
     }
 
     fn shuffle<T>(&mut self, list: &mut [T]) {

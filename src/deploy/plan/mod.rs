@@ -1,7 +1,7 @@
 //! What has to happen so that a stage serves a release: a function of two manifests. Nothing is asked of
 //! any bucket; whoever carries a plan out checks each step's precondition there.
 
-use super::invalidation::{Cached, Change, Edge};
+use super::invalidation::{self, Cached, Change, Edge, Tagged};
 use super::ledger::Commit;
 use crate::release::{Class, Distribution, Key, Manifest, ObjectEntry};
 use serde::Serialize;
@@ -257,6 +257,37 @@ fn phase(key: &str, class: Class, all: &BTreeMap<String, ObjectEntry>) -> Phase 
     }
 }
 
+/// Adds to a plan that pages are stored anew only to carry their cache tags: those of them, by distribution, that would stay
+/// as they are.
+pub fn retag(plan: &mut Plan, next: &Manifest, untagged: &BTreeMap<String, BTreeSet<String>>) {
+    const CACHE_TAG: &str = invalidation::tags::METADATA;
+    let is_untagged = |name: &str, key: &str| untagged.get(name).is_some_and(|keys| keys.contains(key));
+    let mut planned: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut more = Vec::new();
+    for step in &plan.steps {
+        planned.insert((step.distribution.as_deref().unwrap_or_default(), &step.key));
+    }
+    for (name, distribution) in &next.distributions {
+        for (key, entry) in distribution.objects.iter().filter(|(key, _)| is_untagged(name, key)) {
+            if entry.class == Class::Page && !planned.contains(&(name.as_str(), key.as_str())) {
+                let (phase, reason) =
+                    (phase(key, entry.class, &distribution.objects), Reason::Headers { changed: vec![CACHE_TAG] });
+                more.push(Step { phase, distribution: Some(name.clone()), key: key.clone(), reason, bytes: entry.size });
+            }
+        }
+    }
+    plan.unchanged = plan.unchanged.saturating_sub(more.len());
+    plan.steps.append(&mut more);
+    for step in &mut plan.steps {
+        let name = step.distribution.as_deref().unwrap_or_default();
+        match &mut step.reason {
+            Reason::Headers { changed } if !changed.contains(&CACHE_TAG) && is_untagged(name, &step.key) => changed.push(CACHE_TAG),
+            _ => {}
+        }
+    }
+    plan.steps.sort_by(|a, b| (a.phase, &a.distribution, &a.key).cmp(&(b.phase, &b.distribution, &b.key)));
+}
+
 /// Whether a build of one commit would replace that of a newer one. Of commits made at the same second nobody knows.
 pub fn older(ours: Option<&Commit>, live: Option<&Commit>) -> Option<Refusal> {
     let (ours, live) = (ours?, live?);
@@ -271,24 +302,44 @@ pub fn changed(plan: &Plan) -> Vec<&Step> {
 
 /// What the edge of a distribution may hold, and which of it a plan changes. A page that is new is a change too: the
 /// edge may hold a 404 in its place. A fingerprinted asset never is. `stale` keys are purged although they stay.
+///
+/// `untagged` are the pages of which copies without cache tags may be there; it is absent where none have any. Of a `stale`
+/// key the tag may be what did not help.
 pub fn edge(
     plan: &Plan,
     name: &str,
     stale: &[String],
+    untagged: Option<&BTreeSet<String>>,
     next: &Manifest,
     live: Option<&Manifest>,
     addresses: impl Fn(&str, &[String]) -> Vec<Change>,
 ) -> Edge {
-    let steps = changed(plan).into_iter().filter(|step| step.distribution.as_deref() == Some(name));
-    let keys: BTreeSet<String> = steps.map(|step| step.key.clone()).chain(stale.iter().cloned()).collect();
+    let steps: Vec<&Step> = changed(plan).into_iter().filter(|step| step.distribution.as_deref() == Some(name)).collect();
+    let keys: BTreeSet<String> = steps.iter().map(|step| step.key.clone()).chain(stale.iter().cloned()).collect();
     let keys: Vec<String> = keys.into_iter().collect();
     let dirty: BTreeSet<&String> = keys.iter().collect();
     let all = [live, Some(next)].into_iter().flatten().filter_map(|manifest| manifest.distributions.get(name));
-    let clean: BTreeMap<&String, u64> =
-        all.flat_map(|one| &one.objects).filter(|(key, _)| !dirty.contains(key)).map(|(key, entry)| (key, entry.size)).collect();
-    let clean = clean.into_iter().map(|(key, bytes)| Cached { path: Key::new(key).path(), bytes }).collect();
+    let clean: BTreeMap<&String, (u64, Class)> = all
+        .flat_map(|one| &one.objects)
+        .filter(|(key, _)| !dirty.contains(key))
+        .map(|(key, entry)| (key, (entry.size, entry.class)))
+        .collect();
+    let tagged = untagged.map(|untagged| {
+        let known = |key: &str| !untagged.contains(key) && !stale.iter().any(|stale| stale == key);
+        let steps = steps.iter().filter(|step| step.reason != Reason::New && known(&step.key));
+        let pages = clean.iter().filter(|(key, (_, class))| *class == Class::Page && known(key));
+        Tagged {
+            changed: steps.map(|step| step.key.clone()).collect(),
+            clean: pages.map(|(key, (bytes, _))| ((*key).clone(), *bytes)).collect(),
+        }
+    });
+    let clean = clean
+        .into_iter()
+        .map(|(key, (bytes, _))| (key, bytes))
+        .map(|(key, bytes)| Cached { path: Key::new(key).path(), bytes })
+        .collect();
     let changes = if keys.is_empty() { Vec::new() } else { addresses(name, &keys) };
-    Edge { changes, clean }
+    Edge { changes, clean, tagged }
 }
 
 /// A build that lost its sources looks like a wish to remove everything. Small sites change by larger shares.

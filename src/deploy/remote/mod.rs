@@ -7,6 +7,7 @@ pub mod aws;
 pub mod directory;
 
 use crate::deploy::invalidation::Item;
+use crate::deploy::options::Mode;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -51,6 +52,8 @@ pub struct Described<'a> {
     pub content_type: &'a str,
     /// The `cache-control` it is stored with.
     pub cache_control: &'a str,
+    /// Its cache tags, with commas between, which are stored as user metadata; empty if it has none.
+    pub cache_tag: &'a str,
 }
 
 /// An object as it lies in a store.
@@ -66,6 +69,8 @@ pub struct Stat {
     pub content_type: String,
     /// As stored; empty if there is none.
     pub cache_control: String,
+    /// Its cache tags as stored; empty if it has none.
+    pub cache_tag: String,
 }
 
 /// An object's bytes.
@@ -245,6 +250,8 @@ pub struct DistributionInfo {
     pub domain: String,
     /// CloudFront's names of the functions that run before the cache, on any behaviour; none where any would run.
     pub viewer_request: Option<Vec<String>>,
+    /// The header of the origin's answers from which it takes cache tags; none where it takes none.
+    pub tag_header: Option<String>,
 }
 
 /// What the edge answered.
@@ -317,6 +324,8 @@ pub struct Stage {
     pub cdn: Arc<dyn Cdn>,
     /// By a function's name in the manifest: its name at CloudFront.
     pub functions: BTreeMap<String, String>,
+    /// How its edge is told what to forget.
+    pub mode: Mode,
 }
 
 impl Stage {

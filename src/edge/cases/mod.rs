@@ -16,7 +16,7 @@ pub use rewrite::{Unchanged, updated};
 use super::emulator::Emulator;
 use super::event::Event;
 use super::kvs::KeyValues;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, RunError};
 use super::places::{self, Step};
 use super::runtime::Runtime;
 use crate::source::{Diagnostic, SourcePath, Sources};
@@ -183,19 +183,38 @@ pub fn parse(path: &SourcePath, text: &str) -> (Option<Case>, Vec<Diagnostic>) {
 
 /// Runs a case against a function's code.
 pub fn run(case: &Case, code: &str, runtime: Runtime) -> Verdict {
-    try_out(case, code, runtime, Trial::default())
+    Runner::new(code, runtime, Trial::default()).run(case)
 }
 
-/// The same, with other events of a property, or more or fewer of them.
-pub fn try_out(case: &Case, code: &str, runtime: Runtime, trial: Trial) -> Verdict {
-    if let Some(forall) = &case.forall {
-        return forall::run(case, forall, code, runtime, trial);
+/// Runs many cases against a function's code, in one emulator for as long as they have the same key-value store.
+pub struct Runner<'a> {
+    code: &'a str,
+    runtime: Runtime,
+    trial: Trial,
+    loaded: Option<(KeyValues, Result<Emulator, RunError>)>,
+}
+
+impl<'a> Runner<'a> {
+    /// Nothing is loaded before there is a case. `trial` says with which events of a property, and how many.
+    pub fn new(code: &'a str, runtime: Runtime, trial: Trial) -> Self {
+        Self { code, runtime, trial, loaded: None }
     }
-    let outcome = match Emulator::load(code, runtime, case.pairs.clone()) {
-        Ok(mut emulator) => emulator.run(&case.event),
-        Err(error) => Outcome::failed(error),
-    };
-    Verdict { differences: compare(&case.expect, &outcome), outcome, tries: 0, found: None }
+
+    /// Runs a case.
+    pub fn run(&mut self, case: &Case) -> Verdict {
+        if let Some(forall) = &case.forall {
+            return forall::run(case, forall, self.code, self.runtime, self.trial);
+        }
+        if self.loaded.as_ref().is_none_or(|(pairs, _)| *pairs != case.pairs) {
+            self.loaded = Some((case.pairs.clone(), Emulator::load(self.code, self.runtime, case.pairs.clone())));
+        }
+        let outcome = match &mut self.loaded {
+            Some((_, Ok(emulator))) => emulator.run(&case.event),
+            Some((_, Err(error))) => Outcome::failed(error.clone()),
+            None => Outcome::default(),
+        };
+        Verdict { differences: compare(&case.expect, &outcome), outcome, tries: 0, found: None }
+    }
 }
 
 /// What of the outcome of one of a case's events is not as expected.
@@ -309,6 +328,6 @@ mod tests {
         };
         assert_eq!(uris(0), uris(0));
         assert_ne!(uris(0)[1..], uris(1)[1..]);
-        assert_eq!(try_out(&case, ROUTE, Runtime::V2, Trial { seed: 0, tries: Some(7) }).tries, 7);
+        assert_eq!(Runner::new(ROUTE, Runtime::V2, Trial { seed: 0, tries: Some(7) }).run(&case).tries, 7);
     }
 }

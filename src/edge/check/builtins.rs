@@ -3,15 +3,16 @@
 use super::super::runtime::Runtime;
 use super::Form;
 use super::findings::Findings;
+use super::flow::falls_through;
 use super::model::{bare, member_name, member_place};
 use super::shape::Shape;
 use crate::script::ast::{
     AssignExpr, AssignTarget, BinExpr, BinaryOp, CallExpr, Callee, Class, CondExpr, ExportNamedSpecifier, Expr, ExprOrSpread,
-    Ident, IfStmt, Lit, MemberExpr, NewExpr, SimpleAssignTarget, TaggedTpl, UnaryExpr, UnaryOp,
+    Ident, IfStmt, Lit, MemberExpr, NewExpr, SimpleAssignTarget, Stmt, TaggedTpl, UnaryExpr, UnaryOp,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
-use crate::source::near;
+use crate::source::{Diagnostic, Edit, Span, near};
 use std::collections::BTreeSet;
 
 /// What the runtime takes away on purpose.
@@ -108,10 +109,21 @@ fn instead(table: &[(&'static str, &'static str)], name: &str) -> Option<&'stati
 }
 
 pub(super) fn check(findings: &mut Findings<'_, '_>, form: Form) {
+    named(findings, form, BTreeSet::new());
+}
+
+/// As [`check`], for a text that a compressor has been over: a name that is asked for with `typeof` is known
+/// everywhere, since a test and what depends on it may stand far apart.
+pub(super) fn check_uploaded(findings: &mut Findings<'_, '_>) {
+    let asked = findings.model.asked.clone();
+    named(findings, Form::Script, asked);
+}
+
+fn named(findings: &mut Findings<'_, '_>, form: Form, sure: BTreeSet<String>) {
     let module = findings.model.parsed.module();
     let mut tested = Tested(BTreeSet::new());
     module.visit_with(&mut tested);
-    module.visit_with(&mut Names { findings, tested: &tested.0, form, is_called: false });
+    module.visit_with(&mut Names { findings, tested: &tested.0, form, is_called: false, sure });
 }
 
 /// Members that the script looks for before it uses them.
@@ -162,6 +174,8 @@ struct Names<'f, 'm, 'a> {
     tested: &'f BTreeSet<String>,
     form: Form,
     is_called: bool,
+    /// Globals that the script has made sure of, where it is being read.
+    sure: BTreeSet<String>,
 }
 
 impl Names<'_, '_, '_> {
@@ -172,7 +186,7 @@ impl Names<'_, '_, '_> {
     fn global(&mut self, node: &Ident) {
         let model = self.findings.model;
         let name = &*node.sym;
-        if !model.parsed.is_global(node) || name == "arguments" || model.expected.contains(name) {
+        if !model.parsed.is_global(node) || name == "arguments" || model.expected.contains(name) || self.sure.contains(name) {
             return;
         }
         if let Some(hint) = instead(FORBIDDEN, name) {
@@ -335,16 +349,31 @@ impl Names<'_, '_, '_> {
         }
     }
 
-    /// `f(...text)` becomes `f.apply(undefined, text)`, which wants an array.
-    fn spread(&mut self, arguments: &[ExprOrSpread]) {
-        for argument in arguments {
-            if let (Some(dots), Form::Module) = (argument.spread, self.form)
-                && matches!(self.findings.model.shape(&argument.expr), Shape::Text(_))
-            {
-                let message = "a string cannot be spread over arguments: the bundler takes what is spread for an array";
-                self.findings.error("CFF012", dots, message, "write `.split('')`");
-            }
+    /// The values of `console.log` as one text, where each of them is a text, a number or a truth value: anything else
+    /// would be written in another way.
+    fn joined(&self, arguments: &[ExprOrSpread]) -> Vec<Edit> {
+        let model = self.findings.model;
+        let plain = arguments.iter().all(|argument| {
+            argument.spread.is_none() && matches!(model.shape(&argument.expr), Shape::Text(_) | Shape::Number | Shape::Bool)
+        });
+        let (Some(first), Some(last)) = (arguments.first(), arguments.last()) else { return Vec::new() };
+        if !plain {
+            return Vec::new();
         }
+        let parts: Vec<String> = arguments
+            .iter()
+            .map(|argument| {
+                let written = self.findings.written(argument.expr.span());
+                match &*argument.expr {
+                    Expr::Lit(_) | Expr::Ident(_) | Expr::Member(_) | Expr::Call(_) | Expr::Tpl(_) | Expr::Paren(_) => {
+                        written.to_owned()
+                    }
+                    _ => format!("({written})"),
+                }
+            })
+            .collect();
+        let (from, to) = (model.parsed.span(first.expr.span()).start, model.parsed.span(last.expr.span()).end);
+        vec![Edit { span: Span::new(from, to), text: parts.join(" + ' ' + ") }]
     }
 
     fn encoding_of(argument: Option<&ExprOrSpread>) -> &str {
@@ -361,7 +390,99 @@ impl Names<'_, '_, '_> {
     }
 }
 
+impl Names<'_, '_, '_> {
+    /// The globals that are there if a test holds, or if it does not.
+    fn made_sure(&self, test: &Expr, holds: bool, depth: usize) -> BTreeSet<String> {
+        let model = self.findings.model;
+        let none = BTreeSet::new();
+        if depth > 8 {
+            return none;
+        }
+        let both = |left: &Expr, right: &Expr| {
+            let mut all = self.made_sure(left, holds, depth + 1);
+            all.extend(self.made_sure(right, holds, depth + 1));
+            all
+        };
+        match bare(test) {
+            Expr::Unary(unary) if unary.op == UnaryOp::Bang => self.made_sure(&unary.arg, !holds, depth + 1),
+            Expr::Bin(binary) if binary.op == BinaryOp::LogicalAnd && holds => both(&binary.left, &binary.right),
+            Expr::Bin(binary) if binary.op == BinaryOp::LogicalOr && !holds => both(&binary.left, &binary.right),
+            Expr::Bin(binary) => {
+                let same = match binary.op {
+                    BinaryOp::EqEq | BinaryOp::EqEqEq => holds,
+                    BinaryOp::NotEq | BinaryOp::NotEqEq => !holds,
+                    _ => return none,
+                };
+                let typed = |one: &Expr, other: &Expr| match (bare(one), bare(other)) {
+                    (Expr::Unary(unary), Expr::Lit(Lit::Str(kind))) if unary.op == UnaryOp::TypeOf => match bare(&unary.arg) {
+                        Expr::Ident(name) if same != (kind.value == *"undefined") => Some(name.sym.to_string()),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                typed(&binary.left, &binary.right).or_else(|| typed(&binary.right, &binary.left)).into_iter().collect()
+            }
+            // `globalThis.Map && new Map()`
+            Expr::Member(member)
+                if holds && ["globalThis", "global"].into_iter().any(|name| model.is_global(&member.obj, name)) =>
+            {
+                member_name(&member.prop).map(str::to_owned).into_iter().collect()
+            }
+            // `const known = typeof Map !== 'undefined'; if (known) …`
+            Expr::Ident(_) => match &*model.resolve(test) {
+                Expr::Ident(_) => none,
+                meant => self.made_sure(meant, holds, depth + 1),
+            },
+            _ => none,
+        }
+    }
+
+    fn with(&mut self, more: BTreeSet<String>, go: impl FnOnce(&mut Self)) {
+        let before = self.sure.clone();
+        self.sure.extend(more);
+        go(self);
+        self.sure = before;
+    }
+}
+
 impl Visit for Names<'_, '_, '_> {
+    fn visit_stmts(&mut self, node: &[Stmt]) {
+        let before = self.sure.clone();
+        for statement in node {
+            statement.visit_with(self);
+            // Who comes past `if (typeof Map === 'undefined') { return …; }` has a `Map`.
+            if let Stmt::If(test) = statement
+                && test.alt.is_none()
+                && !falls_through(self.findings.model, &test.cons)
+            {
+                let sure = self.made_sure(&test.test, false, 0);
+                self.sure.extend(sure);
+            }
+        }
+        self.sure = before;
+    }
+
+    fn visit_if_stmt(&mut self, node: &IfStmt) {
+        node.test.visit_with(self);
+        let (holds, fails) = (self.made_sure(&node.test, true, 0), self.made_sure(&node.test, false, 0));
+        self.with(holds, |this| node.cons.visit_with(this));
+        self.with(fails, |this| node.alt.visit_with(this));
+    }
+
+    fn visit_cond_expr(&mut self, node: &CondExpr) {
+        node.test.visit_with(self);
+        let (holds, fails) = (self.made_sure(&node.test, true, 0), self.made_sure(&node.test, false, 0));
+        self.with(holds, |this| node.cons.visit_with(this));
+        self.with(fails, |this| node.alt.visit_with(this));
+    }
+
+    fn visit_unary_expr(&mut self, node: &UnaryExpr) {
+        // `typeof` of what is nowhere is a text.
+        if node.op != UnaryOp::TypeOf || !matches!(bare(&node.arg), Expr::Ident(_)) {
+            node.visit_children_with(self);
+        }
+    }
+
     fn visit_ident(&mut self, node: &Ident) {
         self.global(node);
     }
@@ -408,8 +529,10 @@ impl Visit for Names<'_, '_, '_> {
                             matches!(self.findings.model.shape(&member.obj), Shape::Global(object) if object == "console");
                         if of_console && name == "log" && node.args.len() > 1 && self.findings.model.runtime == Runtime::V2 {
                             let place = node.args[1].span();
-                            let hint = "put the values into one text: `console.log('a ' + b)`";
-                            self.findings.warning("CFF081", place, "runtime 2.0 logs the first value alone", hint);
+                            let problem = Diagnostic::warning("CFF081", "runtime 2.0 logs the first value alone")
+                                .hint("put the values into one text: `console.log('a ' + b)`");
+                            let fix = self.joined(&node.args);
+                            self.findings.add(Diagnostic { fix, ..problem }, place);
                         }
                     }
                     self.is_called = true;
@@ -423,7 +546,6 @@ impl Visit for Names<'_, '_, '_> {
         }
         node.callee.visit_with(self);
         self.is_called = false;
-        self.spread(&node.args);
         node.args.visit_with(self);
     }
 
@@ -460,6 +582,12 @@ impl Visit for Names<'_, '_, '_> {
             let hint = "keep a public property that says what the object is";
             self.findings.error("CFF014", name.span, "the edge cannot look for a private name with `in`", hint);
         }
-        node.visit_children_with(self);
+        let more = match node.op {
+            BinaryOp::LogicalAnd => self.made_sure(&node.left, true, 0),
+            BinaryOp::LogicalOr => self.made_sure(&node.left, false, 0),
+            _ => return node.visit_children_with(self),
+        };
+        node.left.visit_with(self);
+        self.with(more, |this| node.right.visit_with(this));
     }
 }

@@ -10,6 +10,7 @@ use crate::script::ast::{
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
+use crate::source::Diagnostic;
 
 pub(super) fn check(findings: &mut Findings<'_, '_>) {
     let module = findings.model.parsed.module();
@@ -40,7 +41,10 @@ impl Entries<'_, '_, '_> {
             true => format!("there is never a header `{name}`: names are in lower case at the edge"),
             false => format!("the header name `{name}` is not in lower case"),
         };
-        self.findings.error("CFF052", place, message, format!("write `{}`", name.to_lowercase()));
+        let lower = name.to_lowercase();
+        let fix = self.findings.renamed(place, name, &lower);
+        let problem = Diagnostic { fix, ..Diagnostic::error("CFF052", message).hint(format!("write `{lower}`")) };
+        self.findings.add(problem, place);
         false
     }
 
@@ -91,12 +95,14 @@ impl Entries<'_, '_, '_> {
                 }
                 _ => "write `{ value: '…' }`".to_owned(),
             };
-            self.findings.error(
-                "CFF053",
-                value.span(),
-                format!("the {what} `{name}` is {found}, not an object with a `value`"),
-                hint,
-            );
+            let fix = match (&shape, bare(value)) {
+                (Shape::Text(_), Expr::Lit(_)) => {
+                    self.findings.instead(value.span(), format!("{{ value: {} }}", self.text(value.span())))
+                }
+                _ => Vec::new(),
+            };
+            let message = format!("the {what} `{name}` is {found}, not an object with a `value`");
+            self.findings.add(Diagnostic { fix, ..Diagnostic::error("CFF053", message).hint(hint) }, value.span());
         }
     }
 
@@ -117,7 +123,12 @@ impl Entries<'_, '_, '_> {
                 Some(similar) => (similar.place, "it is called `multiValue`"),
                 None => (object.span, "write `{ value: '…' }`"),
             };
-            self.findings.error("CFF053", place, format!("the {what} `{name}` has no `value`"), hint);
+            let fix = similar.map(|similar| {
+                let right = if similar.name.eq_ignore_ascii_case("value") { "value" } else { "multiValue" };
+                self.findings.renamed(similar.place, similar.name, right)
+            });
+            let problem = Diagnostic::error("CFF053", format!("the {what} `{name}` has no `value`")).hint(hint);
+            self.findings.add(Diagnostic { fix: fix.unwrap_or_default(), ..problem }, place);
         }
     }
 
@@ -150,7 +161,11 @@ impl Entries<'_, '_, '_> {
                 Shape::Promise | Shape::Read => "wait for it: `await …`",
                 _ => "a value is a text",
             };
-            self.findings.error("CFF053", value.span(), format!("the value of the {what} `{name}` is {found}, not a text"), hint);
+            let written = self.text(value.span());
+            let is_plain = matches!(bare(value), Expr::Lit(_)) && written.bytes().all(|byte| byte.is_ascii_digit());
+            let fix = if is_plain { self.findings.instead(value.span(), format!("'{written}'")) } else { Vec::new() };
+            let problem = Diagnostic::error("CFF053", format!("the value of the {what} `{name}` is {found}, not a text"));
+            self.findings.add(Diagnostic { fix, ..problem.hint(hint) }, value.span());
         }
     }
 
@@ -222,12 +237,10 @@ impl Entries<'_, '_, '_> {
             && name != "multiValue"
             && matches!(self.findings.model.shape(&member.obj), Shape::Entry(..))
         {
-            self.findings.warning(
-                "CFF065",
-                member_place(&member.prop),
-                format!("an entry has no `{name}`"),
-                "it is called `multiValue`",
-            );
+            let place = member_place(&member.prop);
+            let fix = self.findings.renamed(place, name, "multiValue");
+            let problem = Diagnostic::warning("CFF065", format!("an entry has no `{name}`")).hint("it is called `multiValue`");
+            self.findings.add(Diagnostic { fix, ..problem }, place);
         }
     }
 }

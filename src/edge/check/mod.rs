@@ -8,21 +8,30 @@
 //! does not parse, and only what cannot be rewritten is a mistake. The text that comes out of the bundler is
 //! read once more in either case.
 
+mod advice;
+mod allow;
 mod builtins;
 mod findings;
 mod flow;
+mod forgets;
 mod guard;
+mod habits;
 mod handler;
 mod headers;
 mod model;
 mod path;
 mod patterns;
+mod redirects;
 mod response;
+mod rules;
+mod secrets;
 mod shape;
+mod state;
 mod store;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use super::bundle::{self, Bundle};
 use super::runtime::Runtime;
@@ -30,10 +39,12 @@ use super::syntax::refusals;
 use crate::script::ast::{Module, ModuleDecl, ModuleItem};
 use crate::script::{self, Parsed};
 use crate::source::{Diagnostic, SourcePath, Sources};
+use allow::Allows;
 use findings::Findings;
 use model::Model;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use rules::{Level, Levels, RULES, Rule};
 pub(super) use syntax::uploaded;
 
 /// For what a function is checked.
@@ -49,11 +60,26 @@ pub struct Options<'a> {
 #[derive(Clone, Debug)]
 pub struct Checked {
     form: Form,
+    /// What every rule says, those that are off included.
+    found: Vec<Diagnostic>,
+    /// What is said.
     diagnostics: Vec<Diagnostic>,
     bundle: Option<Bundle>,
 }
 
 impl Checked {
+    fn new(form: Form, mut found: Vec<Diagnostic>, bundle: Option<Bundle>) -> Self {
+        crate::source::sort(&mut found);
+        Self { form, found, diagnostics: Vec::new(), bundle }.under(&Levels::default())
+    }
+
+    /// The same with the rules as severe as is said.
+    #[must_use]
+    pub fn under(mut self, levels: &Levels) -> Self {
+        self.diagnostics = self.found.iter().cloned().filter_map(|problem| levels.judge(problem)).collect();
+        self
+    }
+
     /// Everything wrong with it, in the order of its files.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -69,7 +95,20 @@ impl Checked {
     /// # Errors
     /// What stops it from being built: every error, no warning.
     pub fn bundle(&self) -> Result<Bundle, Vec<Diagnostic>> {
-        let errors: Vec<Diagnostic> = self.diagnostics.iter().filter(|problem| problem.is_error()).cloned().collect();
+        self.bundle_but_for(|_| false)
+    }
+
+    /// The script, though it may be too large to be uploaded: for whoever wants to know why.
+    ///
+    /// # Errors
+    /// As [`Self::bundle`], but for its size.
+    pub fn measured(&self) -> Result<Bundle, Vec<Diagnostic>> {
+        self.bundle_but_for(|problem| problem.rule == "CFF040")
+    }
+
+    fn bundle_but_for(&self, passed_over: impl Fn(&Diagnostic) -> bool) -> Result<Bundle, Vec<Diagnostic>> {
+        let errors = self.diagnostics.iter().filter(|problem| problem.is_error() && !passed_over(problem));
+        let errors: Vec<Diagnostic> = errors.cloned().collect();
         match &self.bundle {
             Some(bundle) if errors.is_empty() => Ok(Bundle {
                 warnings: self.diagnostics.iter().filter(|problem| !problem.is_error()).cloned().collect(),
@@ -90,7 +129,7 @@ pub enum Form {
 }
 
 impl Form {
-    fn of(path: &SourcePath, module: &Module, options: &Options<'_>) -> Self {
+    fn of(sources: &Sources, path: &SourcePath, module: &Module, options: &Options<'_>) -> Self {
         // Types are removed, so the text is not what is uploaded.
         if matches!(path.extension(), "ts" | "mts") {
             return Self::Module;
@@ -98,7 +137,10 @@ impl Form {
         let of_modules = module.body.iter().any(|item| match item {
             ModuleItem::ModuleDecl(ModuleDecl::Import(import)) => {
                 let specifier = import.src.value.to_string_lossy();
-                specifier.starts_with(['.', '/']) || specifier.contains(':') || options.virtual_modules.contains_key(&*specifier)
+                specifier.starts_with(['.', '/'])
+                    || specifier.contains(':')
+                    || options.virtual_modules.contains_key(&*specifier)
+                    || script::is_package(sources, path, &specifier)
             }
             ModuleItem::ModuleDecl(_) => true,
             ModuleItem::Stmt(_) => false,
@@ -113,19 +155,16 @@ impl Form {
 pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Checked {
     let text = match sources.utf8(entry) {
         Ok(text) => text,
-        Err(problem) => return Checked { form: Form::Script, diagnostics: vec![problem], bundle: None },
+        Err(problem) => return Checked::new(Form::Script, vec![problem], None),
     };
     let parsed = match script::parse(entry, text) {
         Ok(parsed) => parsed,
-        Err(problems) => return Checked { form: Form::Script, diagnostics: syntax::unparsed(problems, text), bundle: None },
+        Err(problems) => return Checked::new(Form::Script, syntax::unparsed(problems, text), None),
     };
-    let form = Form::of(entry, parsed.module(), options);
+    let form = Form::of(sources, entry, parsed.module(), options);
     let mut diagnostics = Vec::new();
-    let read = script::graph(
-        sources,
-        std::slice::from_ref(entry),
-        &script::Options { virtual_modules: options.virtual_modules, externals: externals(options.runtime, form) },
-    );
+    let mut allows = Allows::default();
+    let read = script::graph(sources, std::slice::from_ref(entry), &script_options(options, form));
     let bundle = match read {
         Ok(graph) => {
             let all: Vec<&Module> = graph.modules().map(Parsed::module).collect();
@@ -135,19 +174,19 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
                     Some(text) => Some(text.as_str()),
                     None => sources.text(path.as_str()),
                 };
-                diagnostics.extend(module_problems(
-                    module,
-                    written.unwrap_or_default(),
-                    form,
-                    module.path() == entry,
-                    options,
-                    &all,
-                ));
+                let written = written.unwrap_or_default();
+                allows.read(module, written);
+                diagnostics.extend(module_problems(module, written, form, module.path() == entry, options, &all));
             }
             if form == Form::Script {
                 diagnostics.extend(bundle::as_it_stands(text, entry));
             }
-            bundle::assemble(&graph, sources, entry, form, options, &mut diagnostics)
+            advice::check(sources, entry, options.runtime, &mut diagnostics);
+            // Before the bundle is read, so that what is allowed in one place hides nothing in another; and after.
+            let mut left = allows.filter(diagnostics, sources);
+            let bundle = bundle::assemble(&graph, sources, entry, form, options, &mut left);
+            diagnostics = allows.filter(left, sources);
+            bundle
         }
         Err(problems) => {
             diagnostics.extend(module_problems(&parsed, text, form, true, options, &[parsed.module()]));
@@ -159,11 +198,24 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
                 .filter(|problem| form == Form::Module || problem.rule != "unresolved-import")
                 .filter(|problem| start(problem).is_none_or(|place| !places.contains(&place)));
             diagnostics.extend(problems.filter_map(|problem| syntax::unresolved(problem, options.runtime)));
+            allows.read(&parsed, text);
+            diagnostics = allows.filter(diagnostics, sources);
             None
         }
     };
-    crate::source::sort(&mut diagnostics);
-    Checked { form, diagnostics, bundle }
+    // Where the function was not looked at to its end, nobody knows what is of no use.
+    diagnostics.extend(allows.complaints(bundle.is_some()));
+    Checked::new(form, diagnostics, bundle)
+}
+
+/// The files that a function imports, and what they import, as far as `sources` lack them: most of all those of packages,
+/// which nobody reads beforehand. Found files may want others: whoever adds some asks again.
+pub fn missing(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> BTreeSet<SourcePath> {
+    script::missing(sources, std::slice::from_ref(entry), &script_options(options, Form::Module))
+}
+
+fn script_options<'a>(options: &Options<'a>, form: Form) -> script::Options<'a> {
+    script::Options { virtual_modules: options.virtual_modules, externals: externals(options.runtime, form), packages: true }
 }
 
 /// A function and all it imports, read and not judged.
@@ -194,11 +246,15 @@ fn module_problems(
     options: &Options<'_>,
     all: &[&Module],
 ) -> Vec<Diagnostic> {
+    // What a package has and nobody uses is left out. What stays of it is judged in the bundle.
+    if script::is_of_package(parsed.path()) {
+        return Vec::new();
+    }
     let (refused, _) = refusals(parsed, text, options.runtime);
     let mut problems: Vec<Diagnostic> = refused
         .iter()
         .filter(|refusal| form == Form::Script || !syntax::rewritten(refusal))
-        .map(|refusal| syntax::diagnostic(refusal, parsed.path()))
+        .map(|refusal| syntax::mended(syntax::diagnostic(refusal, parsed.path()), text))
         .collect();
     // Nobody wrote a generated module, so nobody could do anything about it.
     if options.virtual_modules.contains_key(parsed.path().as_str()) {
@@ -215,7 +271,13 @@ fn module_problems(
     path::check(&mut findings, all);
     guard::check(&mut findings);
     store::check(&mut findings);
+    forgets::check(&mut findings);
     patterns::check(&mut findings);
+    redirects::check(&mut findings, all);
+    texts::check(&mut findings);
+    secrets::check(&mut findings);
+    state::check(&mut findings);
+    habits::check(&mut findings);
     problems.append(&mut findings.list);
     problems
 }

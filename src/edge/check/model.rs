@@ -70,8 +70,10 @@ pub(super) struct Model<'a> {
     handed: BTreeSet<Id>,
     /// Members that the script itself defines on something.
     pub(super) defined: BTreeSet<String>,
-    /// Globals that the script defines, or looks for with `typeof`.
+    /// Globals that the script defines.
     pub(super) expected: BTreeSet<String>,
+    /// Names that the script looks for with `typeof`.
+    pub(super) asked: BTreeSet<String>,
     known: RefCell<BTreeMap<Id, Shape>>,
     /// Names that are being looked at, with how many were before them.
     open: RefCell<BTreeMap<Id, usize>>,
@@ -185,6 +187,7 @@ impl<'a> Model<'a> {
             handed: BTreeSet::new(),
             defined: BTreeSet::new(),
             expected: BTreeSet::new(),
+            asked: BTreeSet::new(),
             known: RefCell::default(),
             open: RefCell::default(),
             open_functions: RefCell::default(),
@@ -857,7 +860,7 @@ impl Visit for Reader<'_> {
 
     fn visit_unary_expr(&mut self, node: &UnaryExpr) {
         if let (UnaryOp::TypeOf, Expr::Ident(name)) = (node.op, bare(&node.arg)) {
-            self.model.expected.insert(name.sym.to_string());
+            self.model.asked.insert(name.sym.to_string());
         }
         node.visit_children_with(self);
     }

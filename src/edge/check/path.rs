@@ -101,13 +101,13 @@ struct Paths<'f, 'm, 'a> {
 }
 
 /// A piece of a text.
-enum Piece {
+pub(super) enum Piece {
     Known(String, Position),
     Other(Rc<Expr>),
 }
 
 /// Takes a sum of texts apart. `None` where it is no such sum.
-fn pieces(model: &Model<'_>, expression: &Expr, found: &mut Vec<Piece>) {
+pub(super) fn pieces(model: &Model<'_>, expression: &Expr, found: &mut Vec<Piece>) {
     match bare(expression) {
         Expr::Lit(Lit::Str(text)) => found.push(Piece::Known(text.value.to_string_lossy().into_owned(), text.span)),
         Expr::Tpl(template) => {
@@ -224,6 +224,14 @@ impl Paths<'_, '_, '_> {
         let mut parts = Vec::new();
         pieces(self.findings.model, &self.findings.model.resolve(value), &mut parts);
         let first = parts.iter().find(|part| !matches!(part, Piece::Known(text, _) if text.is_empty()));
+        let slash = matches!(first, Some(Piece::Known(text, _)) if text == "/");
+        let first = match first {
+            // `'/' + path`: a path begins with a slash, and two of them begin a host.
+            Some(Piece::Known(..)) if slash => {
+                parts.iter().skip_while(|part| matches!(part, Piece::Known(text, _) if text != "/")).nth(1)
+            }
+            other => other,
+        };
         let Some(Piece::Other(first)) = first else { return };
         match self.findings.model.shape(first) {
             Shape::Text(Origin::Query) if !self.query_tested && !self.odd_paths => self.findings.warning(
@@ -231,6 +239,12 @@ impl Paths<'_, '_, '_> {
                 value.span(),
                 "whoever writes the link chooses where this redirect leads",
                 "accept paths of this site alone: one `/` at the start, and no second",
+            ),
+            Shape::Text(Origin::Uri) if slash => self.findings.warning(
+                "CFF068",
+                value.span(),
+                "a path begins with `/` already, and what follows `//` is a host",
+                "leave the first `/` out",
             ),
             Shape::Text(Origin::Uri) if !self.odd_paths => self.findings.warning(
                 "CFF068",

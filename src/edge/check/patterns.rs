@@ -56,7 +56,7 @@ impl Visit for Patterns<'_, '_, '_> {
 
 /// Where one thing is repeated, and the whole group that it is all of, is repeated again: `(a+)+`.
 ///
-/// This is the one form that is always a mistake. `(/a+)+` is none: the slash says where each round begins.
+/// `(/a+)+` is no mistake: the slash says where each round begins.
 fn nested(pattern: &str) -> Option<(usize, usize)> {
     let mut open: Vec<usize> = Vec::new();
     let mut items = items(pattern).into_iter().peekable();
@@ -65,8 +65,11 @@ fn nested(pattern: &str) -> Option<(usize, usize)> {
             "(" => open.push(start),
             ")" => {
                 let begin = open.pop()?;
-                let again = items.peek().is_some_and(|(start, end)| is_unbounded(&pattern[*start..*end]));
-                if again && is_one_repetition(&pattern[begin + 1..start]) {
+                let again = items.peek().filter(|(start, end)| is_unbounded(&pattern[*start..*end])).copied();
+                let body = &pattern[begin + 1..start];
+                // Where nothing follows, nothing fails, and nothing is tried twice.
+                let fails = again.is_some_and(|(_, end)| end < pattern.len());
+                if again.is_some() && (is_one_repetition(body) || (fails && (is_padded_repetition(body) || overlaps(body)))) {
                     return Some((begin, items.peek().map_or(end, |(_, end)| *end)));
                 }
             }
@@ -76,6 +79,67 @@ fn nested(pattern: &str) -> Option<(usize, usize)> {
     None
 }
 
+/// The body of a group, without what only names it. `None` for one that looks ahead or behind.
+fn inside(body: &str) -> Option<&str> {
+    let body = body.strip_prefix("?:").unwrap_or(body);
+    let body = match body.strip_prefix("?<").filter(|rest| !rest.starts_with(['=', '!'])) {
+        Some(named) => named.split_once('>').map_or("", |(_, body)| body),
+        None => body,
+    };
+    (!body.starts_with('?')).then_some(body)
+}
+
+/// Whether the body of a group is one repetition, and beside it only what may be missing: `(\w+\s?)*`.
+fn is_padded_repetition(body: &str) -> bool {
+    let Some(body) = inside(body) else { return false };
+    let items = items(body);
+    let text = |at: usize| items.get(at).map_or("", |(start, end)| &body[*start..*end]);
+    let (mut at, mut repeated) = (0, 0);
+    while at < items.len() {
+        if matches!(text(at), "(" | ")" | "|" | "^" | "$" | "\\b" | "\\B") {
+            return false;
+        }
+        match text(at + 1) {
+            quantifier if is_unbounded(quantifier) => repeated += 1,
+            "?" => {}
+            quantifier if quantifier.starts_with("{0,") => {}
+            _ => return false,
+        }
+        at += 2;
+        if text(at) == "?" {
+            at += 1;
+        }
+    }
+    repeated > 0
+}
+
+/// Whether two alternatives of a group match the same letter: `(\d|\w)+`. Only such that are one letter or set each.
+fn overlaps(body: &str) -> bool {
+    let Some(body) = inside(body) else { return false };
+    let all = items(body);
+    let atoms: Vec<&str> = all.iter().map(|(start, end)| &body[*start..*end]).collect();
+    let alternatives: Vec<&[&str]> = atoms.split(|atom| *atom == "|").collect();
+    let single: Vec<&str> = alternatives
+        .iter()
+        .filter_map(|atoms| match atoms {
+            [atom] if !matches!(*atom, "(" | ")" | "^" | "$" | "\\b" | "\\B") && !atom.starts_with('[') => Some(*atom),
+            _ => None,
+        })
+        .collect();
+    let letter =
+        |atom: &str| Some(atom).filter(|atom| atom.chars().count() == 1 && *atom != ".").and_then(|atom| atom.chars().next());
+    let holds = |set: &str, atom: &str| match set {
+        "." => true,
+        "\\w" => atom == "\\d" || letter(atom).is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '_'),
+        "\\d" => letter(atom).is_some_and(|letter| letter.is_ascii_digit()),
+        "\\s" => letter(atom).is_some_and(char::is_whitespace),
+        set => set == atom,
+    };
+    single.iter().enumerate().any(|(at, one)| {
+        single.iter().enumerate().any(|(other_at, other)| at != other_at && (holds(one, other) || (at < other_at && one == other)))
+    })
+}
+
 /// Whether a quantifier has no end.
 fn is_unbounded(quantifier: &str) -> bool {
     matches!(quantifier, "*" | "+") || (quantifier.starts_with('{') && quantifier.ends_with(",}"))
@@ -83,14 +147,7 @@ fn is_unbounded(quantifier: &str) -> bool {
 
 /// Whether the body of a group is one atom and its quantifier.
 fn is_one_repetition(body: &str) -> bool {
-    let body = body.strip_prefix("?:").unwrap_or(body);
-    let body = match body.strip_prefix("?<").filter(|rest| !rest.starts_with(['=', '!'])) {
-        Some(named) => named.split_once('>').map_or("", |(_, body)| body),
-        None => body,
-    };
-    if body.starts_with('?') {
-        return false;
-    }
+    let Some(body) = inside(body) else { return false };
     match items(body).as_slice() {
         [(start, _), (from, to)] | [(start, _), (from, to), _] => {
             let lazy = items(body).get(2).is_none_or(|(from, to)| &body[*from..*to] == "?");

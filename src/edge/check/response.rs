@@ -8,6 +8,7 @@ use crate::script::ast::{
     ArrayLit, ArrowExpr, AssignExpr, AssignOp, AssignTarget, CallExpr, Expr, Function, Lit, ObjectLit, SimpleAssignTarget,
 };
 use crate::script::visit::{Visit, VisitWith};
+use crate::source::Diagnostic;
 use base64::Engine as _;
 
 pub(super) fn check(findings: &mut Findings<'_, '_>) {
@@ -36,7 +37,17 @@ impl Responses<'_, '_, '_> {
                 _ => return None,
             },
         };
-        self.findings.error("CFF056", value.span(), message, "write a whole number from 100 to 599: `statusCode: 302`");
+        let fix = match bare(value) {
+            Expr::Lit(Lit::Str(text)) => {
+                match text.value.as_str().filter(|text| text.len() == 3).and_then(|text| text.parse().ok()) {
+                    Some(number @ 100..600u16) => self.findings.instead(value.span(), number.to_string()),
+                    _ => Vec::new(),
+                }
+            }
+            _ => Vec::new(),
+        };
+        let problem = Diagnostic::error("CFF056", message).hint("write a whole number from 100 to 599: `statusCode: 302`");
+        self.findings.add(Diagnostic { fix, ..problem }, value.span());
         None
     }
 

@@ -3,9 +3,9 @@
 use super::super::syntax::{Refusal, refusals};
 use super::findings::Findings;
 use super::model::Model;
-use super::{Form, Runtime, builtins};
+use super::{Runtime, builtins};
 use crate::script;
-use crate::source::{Diagnostic, Severity, SourcePath};
+use crate::source::{Diagnostic, Severity, SourcePath, Span};
 
 /// What the edge would refuse to parse of a script.
 pub(super) fn syntax(path: &SourcePath, text: &str, runtime: Runtime) -> Vec<Diagnostic> {
@@ -25,8 +25,8 @@ pub(in super::super) fn uploaded(path: &SourcePath, text: &str, runtime: Runtime
     // What the compiler adds of its own may want a built-in that the edge lacks.
     let model = Model::of(&parsed, text, runtime, true);
     let mut findings = Findings { model: &model, list: Vec::new() };
-    builtins::check(&mut findings, Form::Script);
-    problems.extend(findings.list.into_iter().filter(|problem| problem.rule == "CFF021"));
+    builtins::check_uploaded(&mut findings);
+    problems.extend(findings.list.into_iter().filter(|problem| ("CFF021"..="CFF026").contains(&problem.rule)));
     problems
 }
 
@@ -37,6 +37,28 @@ pub(super) fn diagnostic(refusal: &Refusal, path: &SourcePath) -> Diagnostic {
         Severity::Warning => Diagnostic::warning(refusal.rule, refusal.message.as_str()),
     };
     problem.at(path, refusal.place).hint(refusal.hint.as_str())
+}
+
+/// With how to mend it, where there is one way alone that means the same.
+pub(super) fn mended(problem: Diagnostic, text: &str) -> Diagnostic {
+    let Some((_, span)) = problem.place.clone() else { return problem };
+    match problem.rule {
+        "CFF018" => {
+            // A name that nobody has: it hides none.
+            let free = ["error", "caught", "ignored", "problem"].into_iter().find(|name| !text.contains(name));
+            match free {
+                Some(name) => problem.fix(Span::new(span.end, span.end), format!(" ({name})")),
+                None => problem,
+            }
+        }
+        "CFF010" => {
+            match text.get(span.start..span.end).filter(|number| number.starts_with(|first: char| first.is_ascii_digit())) {
+                Some(number) => problem.fix(span, number.replace('_', "")),
+                None => problem,
+            }
+        }
+        _ => problem,
+    }
 }
 
 /// Whether the bundler says the same in words that the edge knows.

@@ -3,10 +3,10 @@
 use super::budget::{self, Budget};
 use super::host::{self, Traces};
 use super::message::{self, NO_MEMORY};
-use super::script::Script;
+use super::script::{self, Origin, Script};
 use crate::edge::event::{Event, Kind};
 use crate::edge::kvs::KeyValues;
-use crate::edge::outcome::{Outcome, RunError};
+use crate::edge::outcome::{ErrorKind, Outcome, RunError};
 use crate::edge::runtime::Runtime;
 use crate::edge::validate::validate;
 use rquickjs::context::EvalOptions;
@@ -38,6 +38,8 @@ pub(super) struct Engine {
     rejections: Rejections,
     budget: Rc<Budget>,
     traces: Rc<Traces>,
+    /// From places in what the engine was given to places in what was uploaded.
+    origin: Origin,
     /// The turns of a loop in one tick.
     tick: u32,
     context: Context,
@@ -47,6 +49,7 @@ pub(super) struct Engine {
 struct World {
     begin: Persistent<Function<'static>>,
     event: Persistent<Function<'static>>,
+    result: Persistent<Function<'static>>,
     describe: Persistent<Function<'static>>,
 }
 
@@ -95,13 +98,14 @@ impl Engine {
                 // What our parser took and the engine did not: an expression that only PCRE could read.
                 let name = |exception: &Exception<'_>| exception.get::<_, String>("name").unwrap_or_default();
                 match ctx.catch().as_exception() {
-                    Some(thrown) => RunError::execution(message::translate(&name(thrown), &thrown.message().unwrap_or_default())),
+                    Some(thrown) => RunError::execution(message::joined(&name(thrown), &thrown.message().unwrap_or_default())),
                     None => internal(error),
                 }
             })
         });
+        let origin = script.origin();
         let (world, script, imports, turn) = made?;
-        let mut made = Self { world, script, imports, turn, rejections, budget, traces, tick: 0, context };
+        let mut made = Self { world, script, imports, turn, rejections, budget, traces, origin, tick: 0, context };
         made.tick = made.context.with(|ctx| {
             made.left_of_tick(&ctx);
             made.left_of_tick(&ctx)
@@ -134,7 +138,11 @@ impl Engine {
         let checked = returned.and_then(|value| validate(event, value));
         match checked.and_then(|value| self.traces.origin_error.take().map_or(Ok(value), Err)) {
             Ok(value) => outcome.result = Some(value),
-            Err(error) => outcome.error = Some(error),
+            Err(error) => {
+                let stack = self.traces.stack.take();
+                outcome.trace = if error.kind == ErrorKind::Execution && !self.budget.is_exceeded() { stack } else { Vec::new() };
+                outcome.error = Some(error);
+            }
         }
         outcome
     }
@@ -150,7 +158,10 @@ impl Engine {
         restored(&self.world.begin)?
             .call::<_, ()>((event.time() as f64, request, event.raw_query().map(str::to_owned)))
             .map_err(fail)?;
-        let given = ctx.json_parse(event.text()).map_err(fail)?;
+        let given = match event.text() {
+            text if text.contains("\\u") => script::without_pairs(text),
+            text => text.to_owned(),
+        };
         let given: Value<'_> = restored(&self.world.event)?.call((given,)).map_err(fail)?;
 
         let imports = self.imports.clone().restore(ctx).map_err(fail)?;
@@ -173,8 +184,8 @@ impl Engine {
         // What the handler did not wait for is still done, and may still fail.
         while ctx.execute_pending_job() {}
         self.unheard(ctx, own.as_ref())?;
-        match ctx.json_stringify(returned) {
-            Ok(Some(text)) => Ok(text.to_string().ok().and_then(|text| serde_json::from_str(&text).ok())),
+        match restored(&self.world.result)?.call::<_, Option<String>>((returned,)) {
+            Ok(Some(text)) => Ok(serde_json::from_str(&text).ok()),
             Ok(None) => Ok(None),
             // A circle, or a getter that throws: there is a result, but none that can be read.
             Err(error) => {
@@ -213,7 +224,8 @@ impl Engine {
         match describe.and_then(|describe| describe.call::<_, Vec<String>>((value,))) {
             Ok(parts) => {
                 let part = |at: usize| parts.get(at).map_or("", String::as_str);
-                RunError::execution(message::translate(part(0), part(1)))
+                self.traces.stack.replace(message::frames(part(2), &self.origin, part(1)));
+                RunError::execution(message::joined(part(0), part(1)))
             }
             Err(_) => {
                 ctx.catch();
@@ -258,6 +270,17 @@ fn idle(runtime: Runtime) -> u32 {
     })
 }
 
+/// The parts of the world, each a function of what it needs.
+const PARTS: &[(&str, &str)] = &[
+    ("clock", include_str!("clock.js")),
+    ("cwt", include_str!("cwt.js")),
+    ("modules", include_str!("modules.js")),
+    ("order", include_str!("order.js")),
+    ("patterns", include_str!("patterns.js")),
+    ("show", include_str!("show.js")),
+    ("texts", include_str!("texts.js")),
+];
+
 type Made = (World, Persistent<Function<'static>>, Persistent<Array<'static>>, Persistent<Function<'static>>);
 
 fn make<'js>(
@@ -274,12 +297,17 @@ fn make<'js>(
         "requirable": runtime.requirable(),
         "importable": runtime.importable(),
         "surface": surface(runtime),
+        "letters": script.letters().collect::<Vec<_>>(),
+        "patterns": script.patterns(),
     });
     let config = ctx.json_parse(config.to_string())?;
     let turn: Function<'js> = ctx.eval(format!("(function(){{for(var i=0;i<{STEP};i++);}})"))?;
-    let modules: Value<'js> = ctx.eval(include_str!("modules.js"))?;
+    let parts = Object::new(ctx.clone())?;
+    for (name, code) in PARTS {
+        parts.set(*name, ctx.eval::<Value<'js>, _>(*code)?)?;
+    }
     let prelude: Function<'js> = ctx.eval(include_str!("prelude.js"))?;
-    let world: Object<'js> = prelude.call((host::object(ctx, traces, budget)?, config, modules))?;
+    let world: Object<'js> = prelude.call((host::object(ctx, script, runtime, traces, budget)?, config, parts))?;
     let imported: Object<'js> = world.get("imported")?;
     let imports = Array::new(ctx.clone())?;
     for (at, module) in script.imports().enumerate() {
@@ -294,7 +322,7 @@ fn make<'js>(
     options.filename = Some("function.js".to_owned());
     let script: Function<'js> = ctx.eval_with_options(script.code(), options)?;
     let saved = |name: &str| Ok::<_, rquickjs::Error>(Persistent::save(ctx, world.get::<_, Function<'js>>(name)?));
-    let world = World { begin: saved("begin")?, event: saved("event")?, describe: saved("describe")? };
+    let world = World { begin: saved("begin")?, event: saved("event")?, result: saved("result")?, describe: saved("describe")? };
     Ok((world, Persistent::save(ctx, script), Persistent::save(ctx, imports), Persistent::save(ctx, turn)))
 }
 

@@ -1,7 +1,11 @@
 //! What the engine asks of Rust: bytes, digests, and somewhere to print.
 
 use super::budget::Budget;
-use crate::edge::outcome::RunError;
+use super::script::Script;
+use super::{message, pattern};
+use crate::edge::outcome::{Frame, RunError};
+use crate::edge::runtime::Runtime;
+use crate::edge::syntax;
 use crate::script::{COUNTER, Call};
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -37,6 +41,8 @@ pub(super) struct Traces {
     pub(super) origin: RefCell<Vec<Value>>,
     /// The first thing wrong with that.
     pub(super) origin_error: RefCell<Option<RunError>>,
+    /// Where the last error was thrown.
+    pub(super) stack: RefCell<Vec<Frame>>,
     /// The branches that were taken, of a script that counts them.
     pub(super) reached: RefCell<BTreeSet<usize>>,
 }
@@ -48,6 +54,7 @@ impl Traces {
         self.logged.set(0);
         self.origin.take();
         self.origin_error.take();
+        self.stack.take();
         self.reached.take();
     }
 
@@ -68,7 +75,13 @@ impl Traces {
 }
 
 /// The object that the prelude is given.
-pub(super) fn object<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>, budget: &Rc<Budget>) -> rquickjs::Result<Object<'js>> {
+pub(super) fn object<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    runtime: Runtime,
+    traces: &Rc<Traces>,
+    budget: &Rc<Budget>,
+) -> rquickjs::Result<Object<'js>> {
     let host = Object::new(ctx.clone())?;
     let bytes = |ctx: Ctx<'js>, bytes: Vec<u8>| TypedArray::<u8>::new(ctx, bytes);
 
@@ -125,20 +138,49 @@ pub(super) fn object<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>, budget: &Rc<Budge
         })?,
     )?;
 
+    // Of texts without half pairs, which is all that can leave the engine.
+    host.set("hasLong", Function::new(ctx.clone(), |text: String| text.bytes().any(|byte| byte >= 0xf0))?)?;
+    host.set("isAscii", Function::new(ctx.clone(), |text: String| text.is_ascii())?)?;
+    host.set("hasIndex", Function::new(ctx.clone(), |text: String| has_index(&text))?)?;
+    // What is wrong with a pattern, or nothing; and the pattern for the engine.
+    host.set(
+        "pattern",
+        Function::new(ctx.clone(), move |pattern: String, flags: String| {
+            let wrong = syntax::pattern_error(&pattern, &flags, runtime).unwrap_or_default();
+            vec![wrong, pattern::translate(&pattern, &flags)]
+        })?,
+    )?;
+    let code: Rc<str> = script.code().into();
+    host.set(
+        "words",
+        Function::new(ctx.clone(), move |name: String, said: String, native: bool, line: usize, column: usize| {
+            message::translate(&name, &said, native, || message::called(&code, line, column))
+        })?,
+    )?;
+
     let printed = traces.clone();
     host.set("log", Function::new(ctx.clone(), move |text: String| printed.log(&text))?)?;
     let asked = traces.clone();
     host.set(
         "origin",
-        Function::new(ctx.clone(), move |call: String, arguments: String| {
+        Function::new(ctx.clone(), move |call: String, arguments: String, present: Vec<String>| {
             let arguments: Value = serde_json::from_str(&arguments).unwrap_or_default();
-            if let Err(error) = crate::edge::origin::validate(&call, &arguments) {
+            if let Err(error) = crate::edge::origin::validate_whole(&call, &arguments, &present) {
                 asked.origin_error.borrow_mut().get_or_insert(error);
             }
             asked.origin.borrow_mut().push(serde_json::json!({ "call": call, "with": arguments }));
         })?,
     )?;
     Ok(host)
+}
+
+/// Whether a JSON text may hold a key that looks like an integer: digits in quotes, and a colon behind them.
+fn has_index(json: &str) -> bool {
+    json.match_indices('"').any(|(at, _)| {
+        let rest = json[at + 1..].trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let digits = json.len() - at - 1 - rest.len();
+        (1..=10).contains(&digits) && rest.strip_prefix('"').is_some_and(|rest| rest.trim_start().starts_with(':'))
+    })
 }
 
 /// Gives the world what a script that counts its branches calls: see [`Call`] for what the numbers mean.
@@ -151,17 +193,17 @@ pub(super) fn count<'js>(ctx: &Ctx<'js>, traces: &Rc<Traces>) -> rquickjs::Resul
         [Call::IfFalsy, Call::IfTruthy, Call::IfThere, Call::Begins, Call::Ends, Call::Turns].map(|call| call as u8);
     let make: Function<'js> = ctx.eval(format!(
         "(function (hit) {{ var open = {{}}; return function (branch, call, value) {{
-          switch (call) {{
-            case undefined: hit(branch); break;
-            case {falsy}: if (!value) hit(branch); break;
-            case {truthy}: if (value) hit(branch); break;
-            case {there}: if (value !== null && value !== undefined) hit(branch); break;
-            case {begins}: open[branch] = true; break;
-            case {turns}: open[branch] = false; break;
-            case {ends}: if (open[branch]) hit(branch); open[branch] = false; break;
-          }}
-          return value;
-        }}; }})"
+           switch (call) {{
+             case undefined: hit(branch); break;
+             case {falsy}: if (!value) hit(branch); break;
+             case {truthy}: if (value) hit(branch); break;
+             case {there}: if (value !== null && value !== undefined) hit(branch); break;
+             case {begins}: open[branch] = true; break;
+             case {turns}: open[branch] = false; break;
+             case {ends}: if (open[branch]) hit(branch); open[branch] = false; break;
+           }}
+           return value;
+         }}; }})"
     ))?;
     ctx.globals().set(COUNTER, make.call::<_, Function<'js>>((hit,))?)
 }

@@ -8,6 +8,7 @@ mod budget;
 mod engine;
 mod host;
 mod message;
+mod pattern;
 mod script;
 
 use super::event::Event;

@@ -1,5 +1,5 @@
 // The modules a function may load: `crypto`, `querystring`, `buffer` and `cloudfront`.
-(function ({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, wellFormed, construct }) {
+(function ({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt, ordered }) {
 
   // --- buffer
 
@@ -18,9 +18,11 @@
         for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(pairs.slice(2 * i, 2 * i + 2), 16);
         return bytes;
       }
+      // Up to the first letter that is not in the alphabet.
       case 'base64':
+        return host.fromBase64(/^[A-Za-z0-9+/]*/.exec(text)[0]);
       case 'base64url':
-        return host.fromBase64(text.replace(/[^A-Za-z0-9+/_-]/g, ''));
+        return host.fromBase64(/^[A-Za-z0-9_-]*/.exec(text)[0]);
       default:
         return encode(text);
     }
@@ -239,7 +241,7 @@
       update(data, encoding) {
         if (done) throw new Error('Digest already called');
         const bytes = typeof data === 'string' ? toBytes(data, encoding) : bytesOf(data);
-        if (bytes === undefined) throw new TypeError('data is not a string or Buffer-like object');
+        if (bytes === undefined) throw new (v1 ? TypeError : Error)('data is not a string or Buffer-like object');
         // A copy: the caller may change its buffer before the digest is made.
         chunks.push(new Uint8Array(bytes));
         return this;
@@ -271,16 +273,16 @@
     createHmac(name, key) {
       algorithm(name);
       const bytes = bytesOf(key);
-      if (bytes === undefined) throw new TypeError('key is not a string or Buffer-like object');
+      if (bytes === undefined) throw new (v1 ? TypeError : Error)('key is not a string or Buffer-like object');
       return digested((data) => host.hmac(name, bytes, data));
     },
   };
 
   // --- querystring, of texts: it does not know the event's `{value}`
 
-  const escape = (text) => encodeURIComponent(wellFormed(String(text)));
+  const escape = (text) => encodeURIComponent(String(text));
   const unescape = (text) => {
-    const parts = String(text).split('%');
+    const parts = String(text).replace(/\+/g, ' ').split('%');
     if (parts.length === 1) return parts[0];
     const chunks = [encode(parts[0])];
     for (let i = 1; i < parts.length; i++) {
@@ -291,7 +293,8 @@
     return host.decode(Buffer.concat(chunks));
   };
   const parse = (text, separator, equals, options) => {
-    const result = {};
+    const found = [];
+    const at = Object.create(null);
     const decode = (options && options.decodeURIComponent) || unescape;
     const max = options && options.maxKeys !== undefined ? options.maxKeys : 1000;
     const glue = equals === undefined || equals === null || equals === '' ? '=' : String(equals);
@@ -300,14 +303,14 @@
     for (let i = 0; i < pairs.length; i++) {
       if (pairs[i] === '') continue;
       if (max > 0 && count++ >= max) break;
-      const at = pairs[i].indexOf(glue);
-      const name = decode((at < 0 ? pairs[i] : pairs[i].slice(0, at)).replace(/\+/g, '%20'));
-      const value = at < 0 ? '' : decode(pairs[i].slice(at + glue.length).replace(/\+/g, '%20'));
-      if (!Object.prototype.hasOwnProperty.call(result, name)) result[name] = value;
-      else if (Array.isArray(result[name])) result[name].push(value);
-      else result[name] = [result[name], value];
+      const end = pairs[i].indexOf(glue);
+      const name = decode((end < 0 ? pairs[i] : pairs[i].slice(0, end)).replace(/\+/g, '%20'));
+      const value = end < 0 ? '' : decode(pairs[i].slice(end + glue.length).replace(/\+/g, '%20'));
+      if (at[name] === undefined) at[name] = found.push([name, value]) - 1;
+      else if (Array.isArray(found[at[name]][1])) found[at[name]][1].push(value);
+      else found[at[name]][1] = [found[at[name]][1], value];
     }
-    return result;
+    return ordered(found);
   };
   const stringify = (object, separator, equals, options) => {
     const write = (options && options.encodeURIComponent) || escape;
@@ -326,15 +329,15 @@
   // --- cloudfront
 
   const pairs = config.kvs;
-  const has = (key) => Object.prototype.hasOwnProperty.call(pairs, key);
+  const has = (key) => Object.prototype.hasOwnProperty.call(pairs, outward(String(key)));
   const store = {
     async get(key, options) {
       const format = (options && options.format) || 'string';
       if (!has(key)) throw new Error(`the key "${key}" does not exist`);
-      if (format === 'json') return JSON.parse(pairs[key]);
-      if (format === 'bytes') return wrap(encode(pairs[key]));
+      if (format === 'json') return JSON.parse(inward(pairs[outward(String(key))]));
+      if (format === 'bytes') return wrap(encode(inward(pairs[outward(String(key))])));
       if (format !== 'string') throw new TypeError(`unknown format: "${format}"`);
-      return pairs[key];
+      return inward(pairs[outward(String(key))]);
     },
     async exists(key) { return has(key); },
     async count() { return Object.keys(pairs).length; },
@@ -348,16 +351,15 @@
   };
   const record = (name) => function (...args) {
     requestOnly(name);
-    host.origin(name, JSON.stringify(args));
+    host.origin(name, outward(JSON.stringify(args)), state.headers);
   };
-  const notHere = (name) => function () { throw new Error(`${name} is not emulated by qdn`); };
   const cloudfront = {
     kvs() { return store; },
     updateRequestOrigin: record('updateRequestOrigin'),
     selectRequestOriginById: record('selectRequestOriginById'),
     createRequestOriginGroup: record('createRequestOriginGroup'),
     get edgeLocation() { return state.request ? { name: 'FRA', serverIp: '192.0.2.1', region: 'eu-central-1' } : {}; },
-    cwt: { validateToken: notHere('cf.cwt.validateToken'), generateToken: notHere('cf.cwt.generateToken') },
+    cwt: cwt({ hide, construct, bytesOf, encode, decode: host.decode, hmac: (key, data) => host.hmac('sha256', key, data), wrap }),
   };
 
   return { buffer, crypto, querystring, cloudfront };

@@ -1,11 +1,11 @@
 // The world a function finds at the edge, built out of the engine's own and of what `host` offers.
 // It runs once in each fresh engine, before the function's script. What the edge lacks is taken away at
 // the end, so everything needed later is held here by name.
-(function (native, config, modules) {
+(function (native, config, parts) {
   // What is different for each event: the time, the kind of event, the query as it came.
   let now = 0;
   let seed = 1;
-  const state = { now: 0, request: true, rawQuery: null };
+  const state = { now: 0, request: true, rawQuery: null, headers: [] };
   const world = globalThis;
   const v1 = config.runtime === 1;
   const fromCharCode = String.fromCharCode;
@@ -20,13 +20,14 @@
     origin: native.origin,
     encode: native.encode,
     fromBase64: native.fromBase64,
-    decode: (bytes) => native.decode(latin1(bytes)),
+    decode: (bytes) => inward(native.decode(latin1(bytes))),
     isText: (bytes) => native.isText(latin1(bytes)),
     toBase64: (bytes, url) => native.toBase64(latin1(bytes), url),
     hash: (name, data) => native.hash(name, latin1(data)),
     hmac: (name, key, data) => native.hmac(name, latin1(key), latin1(data)),
   };
-  const wellFormed = Function.prototype.call.bind(String.prototype.toWellFormed);
+  const unit = Function.prototype.call.bind(String.prototype.charCodeAt);
+  const isWellFormed = Function.prototype.call.bind(String.prototype.isWellFormed);
   const construct = Reflect.construct;
   const ownKeys = Reflect.ownKeys;
   const drop = Reflect.deleteProperty;
@@ -34,48 +35,8 @@
   const hide = (object, name, value) =>
     Object.defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
 
-  // --- the clock stands still, in UTC, for the whole run
-
-  const RealDate = Date;
-  // A time without a zone is local, and the edge's clock is UTC; the machine's zone must not be seen.
-  const zoned = /(?:Z|GMT|UTC|[+-]\d\d:?\d\d)\s*(?:\(.*\))?$|^[+-]?\d+-?\d*-?\d*$/i;
-  const parseDate = (text) => {
-    text = String(text);
-    const time = RealDate.parse(text);
-    return zoned.test(text) ? time : time - new RealDate(time).getTimezoneOffset() * 60000;
-  };
-  const dateProto = RealDate.prototype;
-  for (const part of ['Date', 'Day', 'FullYear', 'Hours', 'Milliseconds', 'Minutes', 'Month', 'Seconds']) {
-    hide(dateProto, 'get' + part, dateProto['getUTC' + part]);
-    if (part !== 'Day') hide(dateProto, 'set' + part, dateProto['setUTC' + part]);
-  }
-  const utcString = Function.prototype.call.bind(dateProto.toUTCString);
-  const split = (date) => /^(\w+), (\d+) (\w+) (-?\d+) ([\d:]+) GMT$/.exec(utcString(date));
-  const dateText = (date) => { const p = split(date); return p ? `${p[1]} ${p[3]} ${p[2]} ${p[4]}` : 'Invalid Date'; };
-  const timeText = (date) => { const p = split(date); return p ? `${p[5]} GMT+0000 (UTC)` : 'Invalid Date'; };
-  const fullText = (date) => (split(date) ? `${dateText(date)} ${timeText(date)}` : 'Invalid Date');
   const methods = (object, table) => { for (const name of Object.keys(table)) hide(object, name, table[name]); };
-  methods(dateProto, {
-    getTimezoneOffset() { return 0; },
-    toString() { return fullText(this); },
-    toDateString() { return dateText(this); },
-    toTimeString() { return timeText(this); },
-    toLocaleString() { return fullText(this); },
-    toLocaleDateString() { return dateText(this); },
-    toLocaleTimeString() { return timeText(this); },
-  });
-  const FrozenDate = function Date(...parts) {
-    if (!new.target) return fullText(new RealDate(now));
-    let args = parts;
-    if (parts.length === 0) args = [now];
-    else if (parts.length === 1) args = typeof parts[0] === 'string' ? [parseDate(parts[0])] : parts;
-    else args = [RealDate.UTC(...parts)];
-    return construct(RealDate, args, new.target === FrozenDate ? RealDate : new.target);
-  };
-  FrozenDate.prototype = dateProto;
-  methods(FrozenDate, { now: () => now, parse: parseDate, UTC: RealDate.UTC });
-  hide(dateProto, 'constructor', FrozenDate);
-  hide(world, 'Date', FrozenDate);
+  const RealDate = parts.clock({ world, hide, methods, construct, now: () => now });
 
   // --- no chance either: seeded with the time, so that a run can be repeated
 
@@ -99,26 +60,36 @@
   const InternalError = world.InternalError;
   hide(world, 'eval', function () { throw new InternalError('Not implemented'); });
 
-  // --- regular expressions know fewer flags
+  // --- texts are sequences of code points
 
-  const RealRegExp = RegExp;
-  const flags = v1 ? 'gim' : 'gimy';
-  const EdgeRegExp = function RegExp(pattern, given) {
-    const text = given === undefined ? '' : String(given);
-    for (let i = 0; i < text.length; i++) {
-      if (flags.indexOf(text[i]) < 0 || text.indexOf(text[i]) !== i) throw new SyntaxError(`Invalid RegExp flags "${text}"`);
+  const order = parts.order(native);
+  const texts = parts.texts(config.letters, order, native);
+  const { inward, outward } = texts;
+  methods(world, texts.globals);
+  methods(String, texts.statics);
+  methods(String.prototype, texts.methods);
+  methods(JSON, texts.json);
+  texts.install((table) => methods(String.prototype, table));
+
+  // --- regular expressions are PCRE's
+
+  const translate = (pattern, flags) => native.pattern(escaped(pattern), flags);
+  // Slots as escapes: a text with half a pair in it cannot leave the engine.
+  const escaped = (pattern) => {
+    if (isWellFormed(pattern)) return pattern;
+    let result = '';
+    for (let i = 0; i < pattern.length; i++) {
+      const code = unit(pattern, i);
+      result += code >= 0xd800 && code <= 0xdfff ? `\\u${code.toString(16)}` : pattern[i];
     }
-    if (!new.target && given === undefined && pattern instanceof RealRegExp) return pattern;
-    const args = given === undefined ? [pattern] : [pattern, text];
-    return construct(RealRegExp, args, new.target && new.target !== EdgeRegExp ? new.target : RealRegExp);
+    return result;
   };
-  EdgeRegExp.prototype = RealRegExp.prototype;
-  hide(EdgeRegExp.prototype, 'constructor', EdgeRegExp);
-  hide(world, 'RegExp', EdgeRegExp);
+  const patterns = parts.patterns({ world, hide, methods, construct, v1, written: config.patterns, translate, escapes: (text) => text });
+  const { RealRegExp } = patterns;
 
   // --- texts and bytes
 
-  const encode = (text) => host.encode(wellFormed(String(text)));
+  const encode = (text) => host.encode(outward(String(text)));
   const bytesOf = (data) => {
     if (typeof data === 'string') return encode(data);
     if (data instanceof ArrayBuffer) return new Uint8Array(data);
@@ -132,7 +103,7 @@
       // Whole characters only, as many as fit.
       let read = 0;
       let written = 0;
-      for (const letter of wellFormed(String(text))) {
+      for (const letter of String(text)) {
         const bytes = encode(letter);
         if (written + bytes.length > into.length) break;
         into.set(bytes, written);
@@ -175,9 +146,11 @@
     });
     hide(world, 'atob', function atob(text) {
       const clean = String(text).replace(/[\t\n\f\r ]/g, '');
-      const body = clean.length % 4 === 0 ? clean.replace(/==?$/, '') : clean;
+      const padded = clean.length % 4 === 0;
+      const body = padded ? clean.replace(/==?$/, '') : clean;
       if (body.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(body)) throw new TypeError('the string to be decoded is not correctly encoded');
-      return latin1(host.fromBase64(body));
+      // Two or three letters at the end without their padding are dropped.
+      return latin1(host.fromBase64(padded ? body : body.slice(0, body.length - (body.length % 4))));
     });
   }
   if (!world.MemoryError) {
@@ -187,45 +160,15 @@
 
   // --- console
 
-  const show = (value, top, seen) => {
-    switch (typeof value) {
-      case 'string':
-        return top ? value : `'${value.replace(/[\n\r\t\\]/g, (c) => ({ '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' })[c])}'`;
-      case 'number':
-        return Object.is(value, -0) ? '-0' : String(value);
-      case 'function':
-        return v1 || !value.name ? '[Function]' : `[Function: ${value.name}]`;
-      case 'object':
-        break;
-      default:
-        return String(value);
-    }
-    if (value === null) return 'null';
-    if (seen.indexOf(value) >= 0) return '[Circular]';
-    if (value instanceof Error) return String(value);
-    if (value instanceof RealDate) return isNaN(value) ? 'Invalid Date' : value.toISOString();
-    if (value instanceof RealRegExp) return String(value);
-    for (const Box of [String, Number, Boolean]) {
-      if (value instanceof Box) return `[${Box.name}: ${show(value.valueOf(), false, seen)}]`;
-    }
-    const inner = seen.concat([value]);
-    if (Array.isArray(value) || ArrayBuffer.isView(value)) {
-      const items = [];
-      for (let i = 0; i < value.length; i++) items.push(i in value ? show(value[i], false, inner) : '<empty>');
-      const kind = Array.isArray(value) ? '' : `${value.constructor && value.constructor.name} `;
-      return `${kind}[${items.join(',')}]`;
-    }
-    const tag = typeof value[Symbol.toStringTag] === 'string' ? `${value[Symbol.toStringTag]} ` : '';
-    return `${tag}{${Object.keys(value).map((key) => `${key}:${show(value[key], false, inner)}`).join(',')}}`;
-  };
+  const show = parts.show({ v1, RealDate, RealRegExp, sourceOf: patterns.toText });
   hide(world, 'console', {});
   hide(world.console, 'log', function log(...values) {
-    host.log(wellFormed(values.map((value) => show(value, true, [])).join(' ')));
+    host.log(outward(values.map((value) => show(value, true, [])).join(' ')));
   });
 
   // --- modules
 
-  const found = modules({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, wellFormed, construct });
+  const found = parts.modules({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt: parts.cwt, ordered: order.ordered });
   const clean = (table, names) => {
     const object = {};
     for (const name of names) object[name] = Object.freeze(table[name]);
@@ -238,6 +181,26 @@
     throw new Error(`Cannot find module "${name}"`);
   });
   hide(world, 'global', world);
+
+  // --- errors the engine makes, in the words of the edge
+
+  const places = new WeakMap();
+  Error.prepareStackTrace = (error, calls) => {
+    const at = calls[0];
+    // What the prelude stands in for is native, too.
+    const isOwn = (call) => call.getFileName() === 'function.js';
+    const inside = at !== undefined && !isOwn(at);
+    const line = (at && at.getLineNumber()) || 0;
+    const column = (at && at.getColumnNumber()) || 0;
+    const message = native.words(String(error.name), outward(String(error.message)), inside, line, column);
+    if (message !== undefined) hide(error, 'message', inward(message));
+    let stack = `${error.name}: ${error.message}\n`;
+    for (const call of calls) stack += `    at ${call.getFunctionName() || 'anonymous'} (${isOwn(call) ? `:${call.getLineNumber()}` : 'native'})\n`;
+    hide(error, 'stack', stack);
+    places.set(error, calls.filter(isOwn).map((call) => `at ${call.getFunctionName() || '<anonymous>'} (function.js:${call.getLineNumber()}:${call.getColumnNumber()})`).join('\n'));
+    return stack;
+  };
+  const { parse, stringify } = JSON;
 
   // --- what the edge lacks goes
 
@@ -270,26 +233,29 @@
     for (const name of names) if (from[name] !== undefined) kept[name] = from[name];
     return kept;
   };
-  const entries = (values, names) => {
-    const kept = {};
-    for (const name of Object.keys(objects(values))) {
-      const entry = objects(values[name]);
-      kept[name] = keep(entry, names);
-      if (entry.multiValue !== undefined) kept[name].multiValue = entry.multiValue.map((one) => ({ value: one.value }));
-      if (kept[name].value === undefined && entry.multiValue && entry.multiValue[0]) kept[name].value = entry.multiValue[0].value;
-    }
-    return kept;
-  };
+  const entries = (values, names) =>
+    order.ordered(
+      Object.keys(objects(values)).map((name) => {
+        const entry = objects(values[name]);
+        const kept = keep(entry, names);
+        if (entry.multiValue !== undefined) kept.multiValue = entry.multiValue.map((one) => ({ value: one.value }));
+        if (kept.value === undefined && entry.multiValue && entry.multiValue[0]) kept.value = entry.multiValue[0].value;
+        return [name, kept];
+      }),
+    );
   return {
     imported,
     begin(time, request, rawQuery) {
+      texts.begin();
+      patterns.begin();
       now = state.now = time;
       seed = (time % 4294967296) >>> 0 || 1;
       state.request = request;
       state.rawQuery = rawQuery;
     },
     // The event as CloudFront makes it: known names only, empty objects where nothing was given.
-    event(given) {
+    event(text) {
+      const given = parse(inward(text));
       const event = { version: given.version };
       event.context = objects(given.context);
       event.viewer = keep(Object.assign({ ip: '198.51.100.11' }, objects(given.viewer)), ['ip']);
@@ -297,8 +263,9 @@
       event.request.querystring = entries(given.request.querystring, ['value']);
       event.request.headers = entries(given.request.headers, ['value']);
       event.request.cookies = entries(given.request.cookies, ['value']);
+      state.headers = Object.keys(event.request.headers).map(outward);
       const raw = state.rawQuery;
-      if (!v1) hide(event.request, 'rawQueryString', function rawQueryString() { return raw === null ? undefined : raw; });
+      if (!v1) hide(event.request, 'rawQueryString', function rawQueryString() { return typeof raw === 'string' ? inward(raw) : undefined; });
       if (given.response) {
         event.response = keep(given.response, ['statusCode', 'statusDescription']);
         event.response.headers = entries(given.response.headers, ['value']);
@@ -306,10 +273,15 @@
       }
       return event;
     },
+    // The JSON of what was returned, with all of its characters.
+    result(value) {
+      const text = stringify(value);
+      return text === undefined ? text : outward(text);
+    },
     // `name: message` of whatever was thrown, without running code of the function's if that can be helped.
     describe(thrown) {
-      if (thrown instanceof Error) return [String(thrown.name), String(thrown.message)];
-      return ['', show(thrown, true, [])];
+      if (thrown instanceof Error) return [String(thrown.name), outward(String(thrown.message)), places.get(thrown) || ''];
+      return ['', outward(show(thrown, true, [])), ''];
     },
   };
 })

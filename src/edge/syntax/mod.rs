@@ -12,7 +12,7 @@ use crate::script::ast::{
     ArrayPat, ArrowExpr, AssignExpr, AssignOp, AssignPat, AssignTarget, AwaitExpr, BigInt, CallExpr, Callee, CatchClause, Class,
     DebuggerStmt, ExprOrSpread, ForOfStmt, Function, Ident, IdentName, ImportDecl, ImportPhase, ImportSpecifier, MetaPropExpr,
     MetaPropKind, MethodProp, ModuleDecl, NewExpr, Number, ObjectPat, OptCall, OptChainBase, OptChainExpr, Pat, Regex,
-    SpreadElement, Super, TaggedTpl, UsingDecl, VarDecl, VarDeclKind, YieldExpr,
+    SpreadElement, Str, Super, TaggedTpl, TplElement, UsingDecl, VarDecl, VarDeclKind, YieldExpr,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{self, Parsed, Position, Spanned as _};
@@ -46,6 +46,10 @@ pub(super) struct Facts {
     pub(super) imports: Vec<Import>,
     /// Whether it may change what outlives its own variables.
     pub(super) reaches_builtins: bool,
+    /// The patterns of its regular expressions, with their flags.
+    pub(super) patterns: Vec<(Span, String)>,
+    /// Texts and parts of templates with a `\u` in them.
+    pub(super) texts: Vec<Span>,
 }
 
 /// Reads a script as the edge would.
@@ -69,6 +73,12 @@ pub(super) fn read(path: &SourcePath, text: &str, runtime: Runtime) -> Result<Fa
         Some(first) => Err(complaint(text, first.place.start, &first.engine)),
         None => Ok(Facts { reaches_builtins: reach::reaches_builtins(&parsed), ..facts }),
     }
+}
+
+/// What the engine says of a pattern that is made while the function runs, if it does not take it.
+pub(super) fn pattern_error(pattern: &str, flags: &str, runtime: Runtime) -> Option<String> {
+    let problems = regexp::problems(pattern, flags, runtime);
+    problems.into_iter().find(|problem| problem.severity == Severity::Error).map(|problem| problem.engine)
 }
 
 /// What our own parser says, in words of the engine where they are known.
@@ -96,6 +106,11 @@ pub(super) fn refusals(parsed: &Parsed, text: &str, runtime: Runtime) -> (Vec<Re
     };
     parsed.module().visit_with(&mut grammar);
     (grammar.found, grammar.facts)
+}
+
+/// Whether the edge cannot compile a regular expression.
+pub(super) fn pattern_problems(pattern: &str, flags: &str, runtime: Runtime) -> bool {
+    regexp::problems(pattern, flags, runtime).iter().any(|problem| problem.severity == Severity::Error)
 }
 
 struct Grammar<'a> {
@@ -131,6 +146,13 @@ impl Grammar<'_> {
             engine,
             lowered,
         });
+    }
+
+    fn escaped(&mut self, span: Position) {
+        let place = self.parsed.span(span);
+        if self.text.get(place.start..place.end).is_some_and(|text| text.contains("\\u")) {
+            self.facts.texts.push(place);
+        }
     }
 
     fn token(token: &str) -> String {
@@ -620,6 +642,16 @@ impl Visit for Grammar<'_> {
                 lowered: false,
             });
         }
+        let start = place.start + 1;
+        self.facts.patterns.push((Span::new(start, start + node.exp.len()), node.flags.to_string()));
+    }
+
+    fn visit_str(&mut self, node: &Str) {
+        self.escaped(node.span);
+    }
+
+    fn visit_tpl_element(&mut self, node: &TplElement) {
+        self.escaped(node.span);
     }
 }
 

@@ -26,7 +26,7 @@ async function inspect() {
     status.textContent = found.error;
     return;
   }
-  const { function: run, answer, cache } = found;
+  const { function: run, viewer_response: after, answer, cache } = found;
   status.textContent = `${answer.status} for ${found.request.path}`;
   rows(part("function"), run
     ? [
@@ -34,8 +34,16 @@ async function inspect() {
         ["Utilization", `${run.utilization} of 100 (an estimate)`],
       ]
     : [["Result", "no function runs for this path"]]);
+  if (after) {
+    const did = after.error ? `${after.error.kind}: ${after.error.message}` : `status ${after.result.response.statusCode}`;
+    part("function").append(
+      Object.assign(document.createElement("dt"), { textContent: "Viewer response" }),
+      Object.assign(document.createElement("dd"), { textContent: `${did}, utilization ${after.utilization} of 100` }),
+    );
+  }
   part("returned").textContent = run ? JSON.stringify(run.result, null, 2) : "–";
-  part("logs").textContent = run?.logs.length ? run.logs.join("\n") : "–";
+  const logs = [...(run?.logs ?? []), ...(after?.logs ?? [])];
+  part("logs").textContent = logs.length ? logs.join("\n") : "–";
   rows(part("answer"), [
     ["Status", String(answer.status)],
     ["Object", answer.object ?? "none"],

@@ -37,7 +37,7 @@ fn imports_that_lead_nowhere() {
     insta::assert_snapshot!(with("../../etc/passwd"), @"f/main.js `'../../etc/passwd'`: unresolved-import: `../../etc/passwd` leads out of the project | a module can only import files of its own project");
     insta::assert_snapshot!(with("/f/beside.js"), @"f/main.js `'/f/beside.js'`: unresolved-import: `/f/beside.js` is an absolute path | write `./beside.js`");
     insta::assert_snapshot!(with("beside.js"), @"f/main.js `'beside.js'`: unresolved-import: there is no module `beside.js` | a file of that name lies beside this one: write `./beside.js`");
-    insta::assert_snapshot!(with("lodash"), @"f/main.js `'lodash'`: unresolved-import: there is no module `lodash` | packages are not read from `node_modules`: copy the file into the project and import it with a relative path");
+    insta::assert_snapshot!(with("lodash"), @"f/main.js `'lodash'`: unresolved-import: there is no module `lodash` | no package of that name is installed: `npm install lodash` puts it into `node_modules`");
     insta::assert_snapshot!(with("cloudfrnt"), @"f/main.js `'cloudfrnt'`: unresolved-import: there is no module `cloudfrnt` | a module with a similar name exists: `cloudfront`");
     insta::assert_snapshot!(with("qdn:nothing-like-it"), @"f/main.js `'qdn:nothing-like-it'`: unresolved-import: there is no module `qdn:nothing-like-it` | generated modules are `qdn:redirects`");
     insta::assert_snapshot!(with("https://example.com/a.js"), @"f/main.js `'https://example.com/a.js'`: unresolved-import: `https://example.com/a.js` is an address, not a file of this project | copy the module into the project: what is built must not depend on another server");
@@ -149,7 +149,7 @@ fn files_that_are_no_scripts() {
         .into_iter()
         .collect();
     let none = BTreeMap::new();
-    let options = Options { virtual_modules: &none, externals: &[] };
+    let options = Options { virtual_modules: &none, externals: &[], packages: false };
     let problems = graph(&sources, &["main.js".into()], &options).expect_err("it is not UTF-8");
     assert_eq!(problems[0].rule, "not-utf-8");
     let problems = graph(&sources, &["none.js".into()], &options).expect_err("it is not there");

@@ -31,7 +31,7 @@ fn read_all(files: Files<'_>, entries: &[&str]) -> Result<Graph, Vec<Diagnostic>
     let generated: BTreeMap<String, String> =
         generated.into_iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
     let entries: Vec<SourcePath> = entries.iter().map(SourcePath::new).collect();
-    graph(&sources(&written), &entries, &Options { virtual_modules: &generated, externals: &EXTERNALS })
+    graph(&sources(&written), &entries, &Options { virtual_modules: &generated, externals: &EXTERNALS, packages: true })
 }
 
 fn good(files: Files<'_>) -> Graph {

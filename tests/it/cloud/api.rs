@@ -130,6 +130,8 @@ fn distribution(world: &World, id: &str) -> Answer {
         ),
         None => "<FunctionAssociations><Quantity>0</Quantity></FunctionAssociations>".to_owned(),
     };
+    let tags = distribution.tag_header.as_ref();
+    let tags = tags.map_or_else(String::new, |name| format!("<CacheTagConfig><HeaderName>{name}</HeaderName></CacheTagConfig>"));
     let body = format!(
         "<Distribution xmlns=\"{NAMESPACE}\"><Id>{id}</Id><ARN>arn:aws:cloudfront::123456789012:distribution/{id}</ARN>\
          <Status>Deployed</Status><LastModifiedTime>2026-11-23T10:00:00Z</LastModifiedTime>\
@@ -138,7 +140,7 @@ fn distribution(world: &World, id: &str) -> Answer {
          <Origins><Quantity>1</Quantity><Items><Origin><Id>o</Id><DomainName>{}.s3.amazonaws.com</DomainName>\
          <OriginPath>/{}</OriginPath></Origin></Items></Origins><DefaultCacheBehavior><TargetOriginId>o</TargetOriginId>\
          <ViewerProtocolPolicy>redirect-to-https</ViewerProtocolPolicy>{functions}</DefaultCacheBehavior>\
-         <Comment></Comment><Enabled>true</Enabled></DistributionConfig></Distribution>",
+         <Comment></Comment><Enabled>true</Enabled>{tags}</DistributionConfig></Distribution>",
         id.to_lowercase(),
         distribution.bucket,
         distribution.prefix,
@@ -163,8 +165,11 @@ fn word(one: &Invalidation) -> &'static str {
     if one.is_complete { "Completed" } else { "InProgress" }
 }
 
-/// Whether CloudFront takes such a path.
+/// Whether CloudFront takes such a path, or such a tag.
 fn is_path(path: &str) -> bool {
+    if let Some(tag) = path.strip_prefix('#') {
+        return (1..=256).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    }
     let bytes = path.as_bytes();
     let is_escape = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     path.starts_with('/')

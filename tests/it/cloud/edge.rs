@@ -23,10 +23,15 @@ pub(super) struct Cached {
     body: Bytes,
     at: Instant,
     lifetime: Duration,
+    /// In lower case. An error has none.
+    tags: Vec<String>,
 }
 
 /// Whether an item of an invalidation purges what is held under this URI.
-pub(super) fn covers(item: &str, uri: &str) -> bool {
+pub(super) fn covers(item: &str, uri: &str, held: &Cached) -> bool {
+    if let Some(tag) = item.strip_prefix('#') {
+        return held.tags.contains(&tag.to_ascii_lowercase());
+    }
     match item.strip_suffix('*') {
         Some(prefix) => uri.starts_with(prefix),
         None => item == uri,
@@ -86,7 +91,7 @@ async fn visit(shared: &Arc<Shared>, id: &str, request: Parts) -> Response {
     // What was purged since the origin was asked may be old.
     world.settle();
     let distribution = world.distributions.get_mut(id).expect("it stays");
-    let is_old = distribution.purged[purges..].iter().flatten().any(|item| covers(item, &uri));
+    let is_old = distribution.purged[purges..].iter().flatten().any(|item| covers(item, &uri, &fresh));
     if !is_old && !fresh.lifetime.is_zero() {
         distribution.cache.insert(uri, fresh.clone());
     }
@@ -141,16 +146,16 @@ fn told(held: &Cached, word: &str, age: Option<u64>) -> Response {
 
 /// What the bucket has under a URI; where it has nothing, its `404.html`.
 async fn fetch(shared: &Arc<Shared>, id: &str, uri: &str, at: Instant) -> Cached {
-    let (bucket, prefix) = {
+    let (bucket, prefix, tags) = {
         let world = shared.world();
         let distribution = &world.distributions[id];
-        (distribution.bucket.clone(), distribution.prefix.clone())
+        (distribution.bucket.clone(), distribution.prefix.clone(), distribution.tag_header.clone())
     };
-    let found = origin(shared, &format!("/{bucket}/{prefix}{}", uri.trim_start_matches('/')), at).await;
+    let found = origin(shared, &format!("/{bucket}/{prefix}{}", uri.trim_start_matches('/')), at, tags.as_deref()).await;
     if !matches!(found.status, 403 | 404) {
         return found;
     }
-    let page = origin(shared, &format!("/{bucket}/{prefix}404.html"), at).await;
+    let page = origin(shared, &format!("/{bucket}/{prefix}404.html"), at, None).await;
     if page.status == 200 {
         // CloudFront keeps an error for the greater of its own time and what the page says.
         let lifetime = if page.headers.iter().any(|(name, _)| name == "cache-control") { page.lifetime } else { OF_ERRORS };
@@ -159,9 +164,9 @@ async fn fetch(shared: &Arc<Shared>, id: &str, uri: &str, at: Instant) -> Cached
     Cached { lifetime: OF_ERRORS, ..found }
 }
 
-async fn origin(shared: &Arc<Shared>, path: &str, at: Instant) -> Cached {
+async fn origin(shared: &Arc<Shared>, path: &str, at: Instant, tag_header: Option<&str>) -> Cached {
     let Ok(request) = Request::builder().uri(path).body(Body::empty()) else {
-        return Cached { status: 400, headers: Vec::new(), body: Bytes::new(), at, lifetime: Duration::ZERO };
+        return Cached { status: 400, headers: Vec::new(), body: Bytes::new(), at, lifetime: Duration::ZERO, tags: Vec::new() };
     };
     let answer = s3::forward(shared, request).await;
     let status = answer.status().as_u16();
@@ -170,8 +175,10 @@ async fn origin(shared: &Arc<Shared>, path: &str, at: Instant) -> Cached {
         kept.iter().filter_map(|name| Some(((*name).to_owned(), answer.headers().get(*name)?.to_str().ok()?.to_owned()))).collect();
     let control = headers.iter().find(|(name, _)| name == "cache-control").map_or("", |(_, value)| value.as_str());
     let lifetime = lifetime(control);
+    let tags = tag_header.filter(|_| status < 400).and_then(|name| answer.headers().get(name)?.to_str().ok()).unwrap_or_default();
+    let tags = tags.split(',').map(|tag| tag.trim().to_ascii_lowercase()).filter(|tag| !tag.is_empty()).collect();
     let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default();
-    Cached { status, headers, body, at, lifetime }
+    Cached { status, headers, body, at, lifetime, tags }
 }
 
 /// How long the edge keeps what says this of itself.

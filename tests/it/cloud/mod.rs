@@ -97,6 +97,8 @@ struct Distribution {
     prefix: String,
     function: Option<String>,
     url: String,
+    /// The header of the origin's answers from which cache tags are taken.
+    tag_header: Option<String>,
     invalidations: Vec<Invalidation>,
     cache: BTreeMap<String, edge::Cached>,
     /// What was purged, in order: an answer of the origin that was asked for before must not be kept.
@@ -150,7 +152,7 @@ impl World {
                 }
             }
             for items in purges {
-                distribution.cache.retain(|key, _| !items.iter().any(|item| edge::covers(item, key)));
+                distribution.cache.retain(|key, held| !items.iter().any(|item| edge::covers(item, key, held)));
                 distribution.purged.push(items);
             }
         }
@@ -217,6 +219,7 @@ impl Cloud {
             prefix: prefix.to_owned(),
             function: function.map(str::to_owned),
             url: url.clone(),
+            tag_header: None,
             invalidations: Vec::new(),
             cache: BTreeMap::new(),
             purged: Vec::new(),
@@ -228,6 +231,11 @@ impl Cloud {
     /// The URL by which a distribution's edge is reached.
     pub(crate) fn edge_url(&self, id: &str) -> String {
         self.shared.world().distributions[id].url.clone()
+    }
+
+    /// Sets `CacheTagConfig` of a distribution. What it holds already has the tags that it came with.
+    pub(crate) fn tag_header(&self, id: &str, header: Option<&str>) {
+        self.shared.world().distributions.get_mut(id).expect("a distribution").tag_header = header.map(str::to_owned);
     }
 
     /// From now on invalidations go so.

@@ -19,7 +19,7 @@ async fn site(cloud: &Cloud) -> (Arc<dyn Bucket>, Arc<dyn Cdn>, String) {
 
 async fn put(bucket: &dyn Bucket, key: &str, text: &str, when: &When, cache_control: &str) -> Tag {
     let sha256 = Digest::of(text.as_bytes()).hex();
-    let described = Described { sha256: &sha256, size: text.len() as u64, content_type: "text/html", cache_control };
+    let described = Described { sha256: &sha256, size: text.len() as u64, content_type: "text/html", cache_control, cache_tag: "" };
     bucket.put(key, &Content::Bytes(text.as_bytes().into()), &described, when).await.unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cloud::Cloud;
 use qdn::deploy::invalidation::Item;
+use qdn::deploy::invalidation::tags::HEADER;
 use qdn::deploy::remote::aws::Aws;
 use qdn::deploy::remote::directory::Directory;
 use qdn::deploy::remote::{Bucket, Cdn, Content, Described, Failure, FunctionStage, Kind, Stat, Tag, When};
@@ -34,6 +35,7 @@ async fn aws() -> World {
     let cloud = Cloud::start().await;
     let (public, control) = (cloud.bucket("public").await, cloud.bucket("control").await);
     let url = cloud.distribution("E1TEST", &public, "site/", Some("route-test")).await;
+    cloud.tag_header("E1TEST", Some(HEADER));
     let aws = Aws::with(&cloud.settings().await);
     World {
         bucket: aws.bucket(&public, "site/"),
@@ -82,6 +84,7 @@ macro_rules! suite {
                 a_function_is_live_when_it_is_published,
                 stale_tags_of_a_function_are_refused,
                 the_edge_is_asked_as_a_visitor,
+                what_is_cached_is_purged_by_its_tags,
             );
         }
     };
@@ -102,6 +105,7 @@ pub(super) fn described<'a>(sha256: &'a str, size: usize) -> Described<'a> {
         size: size as u64,
         content_type: "text/html; charset=utf-8",
         cache_control: "public, max-age=0, s-maxage=60",
+        cache_tag: "",
     }
 }
 
@@ -158,10 +162,11 @@ async fn an_object_tells_its_headers_and_its_digest(world: World) {
         sha256: Some(Digest::of(body).hex()),
         content_type: "text/html; charset=utf-8".to_owned(),
         cache_control: "public, max-age=0, s-maxage=60".to_owned(),
+        cache_tag: String::new(),
     };
     assert_eq!(stat(&*world.bucket, "index.html").await, expected);
     let sha256 = Digest::of(b"").hex();
-    let plain = Described { sha256: &sha256, size: 0, content_type: "application/json", cache_control: "" };
+    let plain = Described { sha256: &sha256, size: 0, content_type: "application/json", cache_control: "", cache_tag: "" };
     world.bucket.put("index.html", &Content::Bytes([].into()), &plain, &When::Is(tag)).await.unwrap();
     let stat = stat(&*world.bucket, "index.html").await;
     assert_eq!(
@@ -209,7 +214,7 @@ async fn copies_obey_conditions_and_take_new_headers(world: World) {
     let key = "blobs/a é+%";
     put(from, key, b"one", &When::Missing).await.unwrap();
     let sha256 = Digest::of(b"one").hex();
-    let new = Described { sha256: &sha256, size: 3, content_type: "text/plain", cache_control: "no-cache" };
+    let new = Described { sha256: &sha256, size: 3, content_type: "text/plain", cache_control: "no-cache", cache_tag: "p-1,d-2" };
     let place = from.locate(key);
     let first = to.copy(&place, "page", &new, &When::Missing).await.unwrap();
     let stat = stat(to, "page").await;
@@ -220,7 +225,8 @@ async fn copies_obey_conditions_and_take_new_headers(world: World) {
             size: 3,
             sha256: Some(sha256.clone()),
             content_type: "text/plain".into(),
-            cache_control: "no-cache".into()
+            cache_control: "no-cache".into(),
+            cache_tag: "p-1,d-2".into(),
         }
     );
     assert_eq!(kind(to.copy(&place, "page", &new, &When::Missing).await), Kind::Conflict);
@@ -463,4 +469,45 @@ async fn the_edge_is_asked_as_a_visitor(world: World) {
     world.cdn.publish_function("route-test", &tag).await.unwrap();
     let moved = world.cdn.fetch(&world.id, world.url.as_deref(), "/a/").await.unwrap();
     assert_eq!((moved.status, moved.headers["location"].as_str()), (302, "/v2"));
+}
+
+async fn what_is_cached_is_purged_by_its_tags(world: World) {
+    let (cdn, id) = (&*world.cdn, world.id.as_str());
+    assert_eq!(cdn.distribution(id).await.unwrap().tag_header.as_deref(), Some(HEADER));
+    let write = async |key: &str, text: &str, cache_tag: &str| {
+        let sha256 = Digest::of(text.as_bytes()).hex();
+        let described = Described { cache_tag, ..described(&sha256, text.len()) };
+        let when = world.bucket.stat(key).await.unwrap().map_or(When::Missing, |stat| When::Is(stat.tag));
+        world.bucket.put(key, &Content::Bytes(text.as_bytes().into()), &described, &when).await.unwrap();
+        assert_eq!(stat(&*world.bucket, key).await.cache_tag, cache_tag);
+    };
+    let read = async |path: &str| {
+        let fetched = cdn.fetch(id, world.url.as_deref(), path).await.unwrap();
+        String::from_utf8(fetched.body).unwrap()
+    };
+    for text in ["one", "two"] {
+        write("a/index.html", text, "p-a,d-A").await;
+        write("a/b", text, "p-b,d-a").await;
+        write("c", text, "").await;
+        assert_eq!([read("/a/index.html").await, read("/a/b").await, read("/c").await], ["one"; 3]);
+    }
+    cdn.invalidate(id, "r1", &items(&["#p-none", "#p-", "#d-"])).await.unwrap();
+    assert_eq!([read("/a/index.html").await, read("/a/b").await, read("/c").await], ["one"; 3], "nobody has these");
+    cdn.invalidate(id, "r2", &items(&["#p-A"])).await.unwrap();
+    assert_eq!([read("/a/index.html").await, read("/a/b").await, read("/c").await], ["two", "one", "one"], "case does not count");
+    write("a/index.html", "three", "p-a,d-a").await;
+    cdn.invalidate(id, "r3", &items(&["#d-a", "/c"])).await.unwrap();
+    assert_eq!([read("/a/index.html").await, read("/a/b").await, read("/c").await], ["three", "two", "two"]);
+    // Without tags it is as it would be: nothing else is forgotten.
+    write("c", "four", "").await;
+    cdn.invalidate(id, "r4", &items(&["#p-c"])).await.unwrap();
+    assert_eq!(read("/c").await, "two");
+    // The page of what is missing hands its tags to no answer.
+    write("404.html", "nothing", "p-404,d-a").await;
+    assert_eq!(read("/d").await, "nothing");
+    write("d", "there", "").await;
+    cdn.invalidate(id, "r5", &items(&["#p-404", "#d-a"])).await.unwrap();
+    assert_eq!(read("/d").await, "nothing");
+    let running = cdn.running(id).await.unwrap();
+    assert_eq!((running.paths, running.wildcards), (0, 0));
 }

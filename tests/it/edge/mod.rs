@@ -3,11 +3,21 @@
 #![allow(clippy::disallowed_methods, reason = "the samples are files")]
 
 mod cases;
+mod chain;
 mod cloud;
+mod compiler;
+mod cwt;
 mod daily;
+mod differences;
+mod differential;
+mod hostile;
+mod levels;
 mod limits;
+mod lowering;
+mod programs;
 mod record;
 mod rules;
+mod utilization;
 mod world;
 
 use qdn::edge::{self, Bundle, Event, KeyValues, Outcome, Runtime};

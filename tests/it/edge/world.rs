@@ -199,6 +199,46 @@ const VALUES: &[(&str, &str)] = &[
     ("new Date(86400000).toISOString() + Date.UTC(2020, 1, 3)", "1970-01-02T00:00:00.000Z1580688000000"),
     ("'a-b'.replace(/(?<x>a)-(b)/, '$2-$<x>') + /a(?!b)/.test('ab')", "b-afalse"),
     ("encodeURIComponent('é/?') + decodeURIComponent('%C3%A9')", "%C3%A9%2F%3Fé"),
+    // Appendix B of the measurements, row by row, and what the differential test found.
+    ("'😀'.length + ',' + '😀'.charCodeAt(0) + ',' + 'a😀b'.split('').length + ',' + 'a😀bc'.slice(0, 2)", "1,128512,3,a😀"),
+    ("/^.$/.test('😀') + ',' + '\\ud83d\\ude00'.length + ',' + encodeURIComponent('\\ud83d')", "true,1,%EF%BF%BD"),
+    ("String.fromCharCode(0xd83d, 0xde00).length + ',' + decodeURIComponent('%F0%9F%98%80').length", "1,1"),
+    ("JSON.stringify({ '😀': '\\\\ud83d' }) + JSON.parse('\"\\\\ud83d\\\\ude00\"').length", "{\"😀\":\"\\\\ud83d\"}1"),
+    ("'😀'[0] === '😀' && '😀'.codePointAt(0) === 0x1f600 && 'x😀'.padStart(4, '😎') === '😎😎x😀'", "true"),
+    ("Buffer.from('😀').toString('hex') + require('querystring').parse('a=%F0%9F%98%80').a.length", "f09f98801"),
+    ("'ß'.toUpperCase() + 'İ'.toLowerCase().length + 'ΑΣ'.toLowerCase() + 'ᾳ'.toUpperCase()", "ß1ασᾼ"),
+    (
+        "Object.keys(JSON.parse('{\"b\":1,\"2\":1,\"a\":1,\"1\":1}')) + '|' + Object.keys(require('querystring').parse('b=1&2=x&1=y'))",
+        "b,2,a,1|b,2,1",
+    ),
+    (
+        "/a$/.test('a\\n') + ',' + /\\s/.test('\\u00a0') + ',' + /\\h/.test(' ') + ',' + /a.c/.test('a\\rc') + ',' + /a\\z/.test('a\\n')",
+        "true,false,true,true,false",
+    ),
+    (
+        "new RegExp('a$').test('a\\n') + ',' + new RegExp('a$').source + ',' + /\\s+$/g + ',' + 'a\\n'.search('$')",
+        "true,a$,/\\s+$/g,1",
+    ),
+    ("'abc'.match(/^./g) + '|' + JSON.stringify('a'.match(/b/g)) + '|' + 'a\\n'.split(/$/).length", "a,b,c|[]|2"),
+    (
+        "JSON.parse('007') + JSON.parse('[1.]')[0] + (function () { try { JSON.parse('{\"a\":}'); } catch (e) { return e.message; } })()",
+        "8Unexpected token at position 5",
+    ),
+    (
+        "Date.parse('2020-01-02T03:04:05+02:00') + ',' + Date.parse('Thu, 02 Jan 2020 03:04:05 GMT') + ',' + Date.parse('2020-01-02 03:04')",
+        "NaN,1577934245000,NaN",
+    ),
+    ("new Date(2020, 1, 3) + '|' + new Date(NaN)", "Mon Feb 03 2020 00:00:00 GMT+0000|Invalid Date"),
+    ("(function () { try { undefined.x; } catch (e) { return e.message; } })()", "cannot get property \"x\" of undefined"),
+    ("(function () { try { ({}).f(); } catch (e) { return e.message; } })()", "(intermediate value)[\"f\"] is not a function"),
+    ("(function () { try { [1].map(1); } catch (e) { return e.message; } })()", "callback argument is not callable"),
+    ("(function () { try { decodeURIComponent('%ff'); } catch (e) { return e + ''; } })()", "URIError: malformed URI"),
+    (
+        "(function () { try { new RegExp('('); } catch (e) { return e.message; } })()",
+        "pcre_compile2(\"(\") failed: missing closing parenthesis at \"\"",
+    ),
+    ("atob('YWJjZA') + 'a'.codePointAt(1)", "abcNaN"),
+    ("require('querystring').unescape('a+b') + [, 1].length", "a b2"),
 ];
 
 #[test]
@@ -269,7 +309,10 @@ fn origins_are_written_down() {
     let outcome = with("cf.updateRequestOrigin({ domainName: '10.0.0.1' })");
     assert_eq!(
         outcome.error.map(|error| error.message).as_deref(),
-        Some("The CloudFront function returned an invalid value for origin rewrite.")
+        Some(
+            "The CloudFront function returned an invalid value for origin rewrite. \
+             (updateRequestOrigin: domainName must be a name, without a port, and no address)"
+        )
     );
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use async_trait::async_trait;
 use qdn::deploy::invalidation::Item;
+use qdn::deploy::options::Mode;
 use qdn::deploy::remote::{
     Cdn, Described, DistributionInfo, Failure, Fetched, Found, FunctionStage, Invalidation, Listed, Location, RemoteFunction,
     Running, Stat, Tag, When,
@@ -155,12 +156,17 @@ fn version_of(version: &str) -> Release {
 
 /// Every request of a command in turn is its last one.
 async fn die_everywhere(dying: Command, next: Command) {
+    die_in(dying, next, [Mode::Paths; 3]).await;
+}
+
+/// The same with the modes of what was before, of what dies, and of what comes next.
+async fn die_in(dying: Command, next: Command, [before, during, next_mode]: [Mode; 3]) {
     let mut deaths = Vec::new();
     for is_done in [false, true] {
         for left in 0.. {
             let (folder, aside) = (scratch(), scratch());
             let (here, there) = (directory(folder.path()), directory(aside.path()));
-            let (stage, other) = (stage("local", &here), stage("other", &there));
+            let (stage, other) = (Stage { mode: before, ..stage("local", &here) }, stage("other", &there));
             publish(&version_of("3"), &other, &context("other")).await.unwrap();
             if next == Command::Rollback {
                 publish(&version_of("0"), &stage, &context("before")).await.unwrap();
@@ -179,7 +185,8 @@ async fn die_everywhere(dying: Command, next: Command) {
 
             let fuse = Arc::new(Fuse { left: AtomicU64::new(left), is_done, dead: Notify::new(), died_at: Mutex::new(None) });
             let dead = Arc::clone(&fuse);
-            let fused_stage = fused(&stage, &fuse);
+            let fused_stage = Stage { mode: during, ..fused(&stage, &fuse) };
+            let stage = Stage { mode: next_mode, ..stage };
             let doomed = context("doomed");
             let survived = tokio::select! {
                 biased;
@@ -199,9 +206,55 @@ async fn die_everywhere(dying: Command, next: Command) {
             let served =
                 ["0", "1", "2", "3", "4"].map(version_of).into_iter().find(|one| Some(&one.manifest.release) == release.as_ref());
             serves(&stage, &served.unwrap_or_else(|| panic!("a known release: {release:?}"))).await;
+            if next_mode == Mode::Tags {
+                knows_its_tags(&stage, &paths, &died_at).await;
+            }
         }
     }
     assert!(deaths.len() > 30, "{dying:?} makes requests: {deaths:?}");
+}
+
+/// What the record says is so: what the edge holds is purged by tags alone, and none of it is found stale afterwards.
+async fn knows_its_tags(stage: &Stage, paths: &[String], died_at: &str) {
+    let head = apply::state(stage, &context("looker")).await.unwrap().unwrap();
+    assert_eq!(head.tagged["site"], "site", "{died_at}");
+    no_page_is_broken(stage, paths).await;
+    let receipt = publish(&version_of("5"), stage, &context("later")).await.unwrap();
+    let verified = &receipt.verified;
+    assert!(
+        verified.stale.is_empty() && verified.purged_again.is_empty() && verified.untagged.is_empty(),
+        "{died_at}: {verified:?}"
+    );
+    let items = &receipt.purged["site"].items;
+    assert!(!items.contains(&Item::Wildcard("/".to_owned())), "{died_at}: {items:?}");
+    serves(stage, &version_of("5")).await;
+}
+
+#[tokio::test]
+async fn a_publish_by_tags_that_dies_is_finished_or_followed_or_undone() {
+    for next in [Command::Publish("2"), Command::Publish("4"), Command::Rollback] {
+        die_in(Command::Publish("2"), next, [Mode::Tags; 3]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_first_publish_by_tags_that_dies_is_finished() {
+    die_in(Command::Publish("2"), Command::Publish("2"), [Mode::Paths, Mode::Tags, Mode::Tags]).await;
+    die_in(Command::Publish("1"), Command::Rollback, [Mode::Paths, Mode::Tags, Mode::Tags]).await;
+    die_in(Command::First, Command::First, [Mode::Tags; 3]).await;
+}
+
+#[tokio::test]
+async fn who_dies_while_the_mode_changes_is_followed_in_either() {
+    die_in(Command::Publish("2"), Command::Publish("2"), [Mode::Tags, Mode::Paths, Mode::Tags]).await;
+    die_in(Command::Publish("2"), Command::Publish("4"), [Mode::Paths, Mode::Tags, Mode::Paths]).await;
+    die_in(Command::Publish("2"), Command::Publish("2"), [Mode::Tags, Mode::Tags, Mode::Paths]).await;
+}
+
+#[tokio::test]
+async fn a_rollback_and_a_promotion_by_tags_that_die_are_finished() {
+    die_in(Command::Rollback, Command::Rollback, [Mode::Tags; 3]).await;
+    die_in(Command::Promote, Command::Promote, [Mode::Tags; 3]).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod catalogue;
 mod crash;
 mod crowd;
 pub(crate) mod program;
+mod tags;
 
 use qdn::deploy::apply::{self, Context, LEASE, Look, Pace, Receipt, Stopped, Supply, Wish};
 use qdn::deploy::invalidation::{Change, Terms};
@@ -84,6 +85,7 @@ pub(crate) fn stage(name: &str, directory: &Directory) -> Stage {
         )]),
         cdn: directory.cdn(),
         functions: BTreeMap::new(),
+        mode: qdn::deploy::options::Mode::Paths,
     }
 }
 

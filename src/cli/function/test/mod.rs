@@ -11,14 +11,17 @@ use super::super::ui::Ui;
 use super::super::{PROBLEMS, deploy};
 use super::args::{Test, Update};
 use super::workshop::Workshop;
-use crate::edge::cases::{self, Case, Trial, Verdict};
+use crate::edge::cases::{self, Case, Runner, Trial, Verdict};
 use crate::source::{self, Diagnostic, Sources};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// How the cases of one function went.
 pub(in crate::cli) struct Report {
     pub(in crate::cli) name: String,
     pub(in crate::cli) verdicts: Vec<(Case, Verdict)>,
+    /// Where in the sources the cases that threw did so, by their names.
+    thrown: BTreeMap<String, Diagnostic>,
 }
 
 impl Report {
@@ -77,7 +80,7 @@ fn once(global: &Global, command: &Test, ui: &mut Ui) -> Result<u8, String> {
     } else {
         ui.diagnostics(&diagnostics, &workshop.sources);
         update::say(&changes, ui);
-        report::say(&reports, ui);
+        report::say(&reports, &workshop.texts(), ui);
         if let Some(covered) = &covered {
             cover::say(covered, &workshop.sources, command.least, ui);
         }
@@ -91,7 +94,7 @@ pub(in crate::cli) fn check_cases(global: &Global, ui: &mut Ui) -> Result<(Vec<D
     let (reports, diagnostics) = reports(&workshop, Trial::default());
     let passed = reports.iter().all(|report| report.failed() == 0);
     if !ui.json {
-        report::say(&reports, ui);
+        report::say(&reports, &workshop.texts(), ui);
     }
     Ok((diagnostics, workshop.sources, passed))
 }
@@ -108,6 +111,9 @@ pub(in crate::cli) fn reports(workshop: &Workshop, trial: Trial) -> (Vec<Report>
             }
         };
         let mut verdicts = Vec::new();
+        let mut thrown = BTreeMap::new();
+        let tracer = workshop.tracer(&bundle.source_map, function);
+        let mut runner = Runner::new(&bundle.code, function.runtime, trial);
         for path in cases::of(&workshop.sources, &function.path) {
             let text = match workshop.sources.utf8(&path) {
                 Ok(text) => text,
@@ -119,11 +125,14 @@ pub(in crate::cli) fn reports(workshop: &Workshop, trial: Trial) -> (Vec<Report>
             let (case, found) = cases::parse(&path, text);
             diagnostics.extend(found);
             if let Some(case) = case {
-                let verdict = cases::try_out(&case, &bundle.code, function.runtime, trial);
+                let verdict = runner.run(&case);
+                if let Some(error) = verdict.outcome.error.as_ref().filter(|_| !verdict.outcome.trace.is_empty()) {
+                    thrown.insert(case.name.clone(), tracer.explain(error, &verdict.outcome.trace));
+                }
                 verdicts.push((case, verdict));
             }
         }
-        reports.push(Report { name: function.name.clone(), verdicts });
+        reports.push(Report { name: function.name.clone(), verdicts, thrown });
     }
     source::sort(&mut diagnostics);
     (reports, diagnostics)

@@ -3,6 +3,7 @@
 use super::super::super::ui::{Ui, plural};
 use super::Report;
 use crate::edge::cases::{Case, Verdict};
+use crate::source::Sources;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ fn one(case: &Case, verdict: &Verdict) -> Value {
     document
 }
 
-pub(super) fn say(reports: &[Report], ui: &mut Ui) {
+pub(super) fn say(reports: &[Report], texts: &Sources, ui: &mut Ui) {
     for report in reports {
         for (case, verdict) in report.verdicts.iter().filter(|(_, verdict)| !verdict.passes()) {
             match verdict.tries {
@@ -38,6 +39,9 @@ pub(super) fn say(reports: &[Report], ui: &mut Ui) {
             }
             for difference in &verdict.differences {
                 ui.error_detail(&difference.to_string());
+            }
+            if let Some(problem) = report.thrown.get(&case.name) {
+                ui.diagnostics(std::slice::from_ref(problem), texts);
             }
             if let Some(event) = &verdict.found {
                 ui.error_detail(&format!("the smallest event found, as a case of its own:\n{:#}", case.found(event)));

@@ -4,7 +4,7 @@ use super::super::super::ui::Ui;
 use super::super::workshop::Workshop;
 use super::Report;
 use crate::disk;
-use crate::edge::cases::{self, Difference, Trial, Unchanged};
+use crate::edge::cases::{self, Difference, Runner, Trial, Unchanged};
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub(super) fn update(workshop: &Workshop, reports: &mut [Report], errors: bool, 
                     disk::write_file(&file, new.as_bytes())
                         .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
                     if let (Some(read), _) = cases::parse(&case.path, &new) {
-                        *verdict = cases::try_out(&read, &bundle.code, function.runtime, trial);
+                        *verdict = Runner::new(&bundle.code, function.runtime, trial).run(&read);
                         *case = read;
                     }
                 }

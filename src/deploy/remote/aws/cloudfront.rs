@@ -106,13 +106,14 @@ impl Cdn for CloudFront {
         }
         viewer_request.sort();
         viewer_request.dedup();
+        let tag_header = config.and_then(|config| config.cache_tag_config()).map(|tags| tags.header_name.clone());
         let domain = distribution.domain_name;
         self.domains.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), domain.clone());
-        Ok(DistributionInfo { domain, viewer_request: Some(viewer_request) })
+        Ok(DistributionInfo { domain, viewer_request: Some(viewer_request), tag_header })
     }
 
     async fn invalidate(&self, id: &str, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {
-        let what = format!("invalidate {} paths of the distribution {id}", items.len());
+        let what = format!("invalidate {} items of the distribution {id}", items.len());
         let built = |error: aws_sdk_cloudfront::error::BuildError| Failure::new(Kind::Refused, error.to_string());
         let quantity = i32::try_from(items.len()).unwrap_or(i32::MAX);
         let paths = Paths::builder().quantity(quantity).set_items(Some(items.iter().map(Item::to_string).collect()));

@@ -8,6 +8,7 @@
 use super::super::{Bucket as _, Content, Described, Failure, Kind, Location, Tag, When};
 use super::s3::{DIGEST, S3Bucket, TO_COPY, TO_WRITE, check_size, conditions, hex, some, source};
 use super::timeouts;
+use crate::deploy::invalidation::tags::METADATA;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
@@ -138,7 +139,7 @@ impl S3Bucket {
         if !holds {
             return Err(Failure::new(Kind::Conflict, format!("could not {what}: somebody else wrote it")));
         }
-        let request = self
+        let mut request = self
             .client
             .create_multipart_upload()
             .bucket(&self.name)
@@ -147,6 +148,9 @@ impl S3Bucket {
             .set_cache_control(some(described.cache_control))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .metadata(DIGEST, described.sha256);
+        if !described.cache_tag.is_empty() {
+            request = request.metadata(METADATA, described.cache_tag);
+        }
         let answer = request.send().await.map_err(|error| self.failed(&what, needs, &error))?;
         match answer.upload_id {
             Some(id) => Ok(Upload { bucket: self.clone(), key: key.to_owned(), id, what: what.into(), needs }),

@@ -9,6 +9,7 @@
 use super::super::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stat, Tag, When};
 use super::failure::{Asked, Clock, chain, date, status};
 use super::{Aws, patience, timeouts};
+use crate::deploy::invalidation::tags::METADATA;
 use async_trait::async_trait;
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::Client;
@@ -121,7 +122,7 @@ impl S3Bucket {
 
     async fn put_whole(&self, key: &str, body: ByteStream, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
         let (missing, is) = conditions(when);
-        let request = self
+        let mut request = self
             .client
             .put_object()
             .bucket(&self.name)
@@ -132,6 +133,9 @@ impl S3Bucket {
             .set_if_none_match(missing)
             .set_if_match(is)
             .body(body);
+        if !described.cache_tag.is_empty() {
+            request = request.metadata(METADATA, described.cache_tag);
+        }
         // An override costs as much time as the rest of the request: none where the usual patience will do.
         let answer = if described.size > AT_ONCE {
             request.customize().config_override(Builder::new().timeout_config(timeouts(described.size))).send().await
@@ -166,7 +170,7 @@ impl S3Bucket {
     async fn copy_whole(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
         let what = format!("copy s3://{from} to {}", self.place(key));
         let (missing, is) = conditions(when);
-        let answer = self
+        let mut request = self
             .client
             .copy_object()
             .copy_source(source(from))
@@ -177,10 +181,11 @@ impl S3Bucket {
             .set_cache_control(some(described.cache_control))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .set_if_none_match(missing)
-            .set_if_match(is)
-            .send()
-            .await;
-        let result = match answer {
+            .set_if_match(is);
+        if !described.cache_tag.is_empty() {
+            request = request.metadata(METADATA, described.cache_tag);
+        }
+        let result = match request.send().await {
             Ok(answer) => answer.copy_object_result,
             Err(error) if error.code() == Some("NoSuchKey") => {
                 self.source(from, described).await?;
@@ -241,7 +246,13 @@ impl S3Bucket {
     async fn try_out(&self, when: &When) -> Result<bool, Failure> {
         const BODY: &[u8] = b"{}\n";
         const SHA256: &str = "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356";
-        let described = Described { sha256: SHA256, size: BODY.len() as u64, content_type: "application/json", cache_control: "" };
+        let described = Described {
+            sha256: SHA256,
+            size: BODY.len() as u64,
+            content_type: "application/json",
+            cache_control: "",
+            cache_tag: "",
+        };
         match self.put_whole(PROBE, ByteStream::from_static(BODY), &described, when).await {
             Ok(_) => Ok(false),
             Err(failure) if failure.kind == Kind::Conflict => Ok(true),
@@ -305,6 +316,7 @@ impl Bucket for S3Bucket {
             sha256: digest_of(head.checksum_sha256()).or_else(|| head.metadata()?.get(DIGEST).cloned()),
             content_type: head.content_type().unwrap_or_default().to_owned(),
             cache_control: head.cache_control().unwrap_or_default().to_owned(),
+            cache_tag: head.metadata().and_then(|metadata| metadata.get(METADATA).cloned()).unwrap_or_default(),
         }))
     }
 

@@ -76,6 +76,10 @@ struct Entry {
     since: Timestamp,
     /// In seconds.
     life: u64,
+    /// The cache tags it came with. The page of what is missing hands on none: whether CloudFront lets an error have the
+    /// tags of its page is not documented.
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 /// An invalidation, remembered.
@@ -103,9 +107,9 @@ impl Edge {
         if let Some(kept) = self.kept(&path)? {
             return Ok(kept);
         }
-        let (fetched, life) = self.fill(&path)?;
+        let (fetched, life, tags) = self.fill(&path)?;
         // A visitor is answered even where nothing can be kept.
-        let _ = self.keep(&path, began, &fetched, life);
+        let _ = self.keep(&path, began, &fetched, life, tags);
         Ok(fetched)
     }
 
@@ -134,14 +138,16 @@ impl Edge {
         Ok(Some(Fetched { status: entry.status, headers, body: all[end + 1..].to_vec() }))
     }
 
-    /// What the bucket answers, and for how many seconds that may be kept.
-    pub(super) fn fill(&self, path: &str) -> Result<(Fetched, u64), Failure> {
+    /// What the bucket answers, for how many seconds that may be kept, and under which cache tags.
+    pub(super) fn fill(&self, path: &str) -> Result<(Fetched, u64, Vec<String>), Failure> {
         let inner = path.strip_prefix('/').unwrap_or(path);
         // The distribution's default root object, which stands behind `/` alone.
         let inner = if inner.is_empty() { "index.html" } else { inner };
         let key = percent_encoding::percent_decode_str(inner).decode_utf8_lossy();
         let answer = |status, (body, record): (Vec<u8>, Record)| {
             let life = life(&record.cache_control);
+            let is_tag = |tag: &&str| status < 400 && !tag.is_empty();
+            let tags = record.cache_tag.split(',').map(str::trim).filter(is_tag).map(str::to_ascii_lowercase).collect();
             let mut headers = BTreeMap::from([
                 ("content-type".to_owned(), record.content_type.clone()),
                 ("content-length".to_owned(), body.len().to_string()),
@@ -151,7 +157,7 @@ impl Edge {
             if !record.cache_control.is_empty() {
                 headers.insert("cache-control".to_owned(), record.cache_control);
             }
-            (Fetched { status, headers, body }, life)
+            (Fetched { status, headers, body }, life, tags)
         };
         if let Some(found) = self.origin.whole(&key)? {
             return Ok(answer(200, found));
@@ -163,16 +169,16 @@ impl Edge {
             ("content-type".to_owned(), "text/plain; charset=utf-8".to_owned()),
             ("x-cache".to_owned(), told("Miss", 404)),
         ]);
-        Ok((Fetched { status: 404, headers, body: b"There is no such object.\n".to_vec() }, NOTHING))
+        Ok((Fetched { status: 404, headers, body: b"There is no such object.\n".to_vec() }, NOTHING, Vec::new()))
     }
 
     /// Keeps an answer, if nothing has been removed since `began`.
-    pub(super) fn keep(&self, path: &str, began: u64, fetched: &Fetched, life: u64) -> Result<(), Failure> {
+    pub(super) fn keep(&self, path: &str, began: u64, fetched: &Fetched, life: u64, tags: Vec<String>) -> Result<(), Failure> {
         if life == 0 {
             return Ok(());
         }
         let headers = fetched.headers.clone();
-        let entry = Entry { path: path.to_owned(), status: fetched.status, headers, since: self.clock.now(), life };
+        let entry = Entry { path: path.to_owned(), status: fetched.status, headers, since: self.clock.now(), life, tags };
         let mut all = serde_json::to_vec(&entry).map_err(|error| Failure::new(Kind::Refused, error.to_string()))?;
         all.push(b'\n');
         all.extend_from_slice(&fetched.body);
@@ -186,9 +192,9 @@ impl Edge {
     }
 
     pub(super) fn invalidate(&self, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {
-        let is_path = |item: &Item| item.to_string().starts_with('/');
-        if reference.is_empty() || items.is_empty() || !items.iter().all(is_path) {
-            let message = "InvalidArgument: an invalidation has a reference and at least one path, and each begins with `/`";
+        let is_item = |item: &Item| item.to_string().starts_with(['/', '#']);
+        if reference.is_empty() || items.is_empty() || !items.iter().all(is_item) {
+            let message = "InvalidArgument: an invalidation has a reference and at least one path or tag: `/…` or `#…`";
             return Err(Failure::new(Kind::Refused, message));
         }
         let _turn = turn(&self.books)?;
@@ -232,15 +238,16 @@ impl Edge {
     pub(super) fn purge(&self, items: &[Item]) -> Result<(), Failure> {
         let sequence = self.sequence()? + 1;
         replace(&self.books.join("sequence"), sequence.to_string().as_bytes())?;
-        let mut wildcards = Vec::new();
+        let (mut wildcards, mut tags) = (Vec::new(), Vec::new());
         for item in items {
             match item {
                 Item::Path(path) => discard(&self.entry(&plain(path)))?,
                 // The start of a path may end within an escaped character, which cannot be written another way.
                 Item::Wildcard(prefix) => wildcards.extend([prefix.clone(), plain(prefix)]),
+                Item::Tag(tag) => tags.push(tag.to_ascii_lowercase()),
             }
         }
-        if wildcards.is_empty() {
+        if wildcards.is_empty() && tags.is_empty() {
             return Ok(());
         }
         let folder = self.books.join("entries");
@@ -256,7 +263,8 @@ impl Edge {
             let stays = read.is_ok()
                 && serde_json::from_str::<Entry>(&line).is_ok_and(|entry| {
                     let age = u64::try_from(self.clock.now().duration_since(entry.since).as_secs()).unwrap_or(0);
-                    age < entry.life && !wildcards.iter().any(|prefix| entry.path.starts_with(prefix.as_str()))
+                    let is_wild = wildcards.iter().any(|prefix| entry.path.starts_with(prefix.as_str()));
+                    age < entry.life && !is_wild && !entry.tags.iter().any(|tag| tags.contains(tag))
                 });
             if !stays {
                 discard(&place)?;

@@ -9,6 +9,7 @@ use super::super::{
 use super::objects::{Description, Objects, Record, Turn};
 use super::{Directory, FUNCTIONS, aside};
 use crate::deploy::invalidation::Item;
+use crate::deploy::invalidation::tags::HEADER;
 use crate::release::Digest;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -69,6 +70,7 @@ fn write(turn: &Turn<'_>, name: &str, stage: FunctionStage, code: &[u8], runtime
         size: code.len() as u64,
         content_type: runtime.to_owned(),
         cache_control: String::new(),
+        cache_tag: String::new(),
     };
     let when = turn.stat(&key)?.map_or(When::Missing, |known| When::Is(known.tag()));
     turn.put(&key, &Content::Bytes(code.into()), &what, &when)?;
@@ -89,9 +91,9 @@ impl Network {
 #[async_trait]
 impl Cdn for Network {
     /// Every distribution is there: its folder is made when something is written. Whatever function its manifest names
-    /// runs before it.
+    /// runs before it, and cache tags are obeyed.
     async fn distribution(&self, _id: &str) -> Result<DistributionInfo, Failure> {
-        Ok(DistributionInfo { domain: "localhost".to_owned(), viewer_request: None })
+        Ok(DistributionInfo { domain: "localhost".to_owned(), viewer_request: None, tag_header: Some(HEADER.to_owned()) })
     }
 
     async fn invalidate(&self, id: &str, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {

@@ -66,6 +66,9 @@ pub(super) struct Record {
     modified: Timestamp,
     pub(super) content_type: String,
     pub(super) cache_control: String,
+    /// Folders of an older qdn have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) cache_tag: String,
 }
 
 impl Record {
@@ -90,6 +93,7 @@ pub(super) struct Description {
     pub(super) size: u64,
     pub(super) content_type: String,
     pub(super) cache_control: String,
+    pub(super) cache_tag: String,
 }
 
 impl From<&Described<'_>> for Description {
@@ -99,6 +103,7 @@ impl From<&Described<'_>> for Description {
             size: described.size,
             content_type: described.content_type.to_owned(),
             cache_control: described.cache_control.to_owned(),
+            cache_tag: described.cache_tag.to_owned(),
         }
     }
 }
@@ -289,6 +294,7 @@ impl Turn<'_> {
             modified,
             content_type: what.content_type.clone(),
             cache_control: what.cache_control.clone(),
+            cache_tag: what.cache_tag.clone(),
         };
         let text = serde_json::to_vec(&record).map_err(|error| Failure::new(Kind::Refused, error.to_string()))?;
         let commit = self.commit();
@@ -380,6 +386,7 @@ fn by_hand(key: &str, bytes: &[u8], modified: Timestamp) -> Record {
         modified,
         content_type: headers::content_type(key).to_owned(),
         cache_control: String::new(),
+        cache_tag: String::new(),
     }
 }
 
@@ -485,6 +492,7 @@ impl Bucket for Folder {
             sha256: Some(record.sha256),
             content_type: record.content_type,
             cache_control: record.cache_control,
+            cache_tag: record.cache_tag,
         }))
     }
 

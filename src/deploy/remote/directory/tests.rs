@@ -33,7 +33,13 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 fn description(text: &str, cache_control: &str) -> Description {
     let sha256 = Digest::of(text.as_bytes()).hex();
-    Description { sha256, size: text.len() as u64, content_type: "text/html".to_owned(), cache_control: cache_control.to_owned() }
+    Description {
+        sha256,
+        size: text.len() as u64,
+        content_type: "text/html".to_owned(),
+        cache_control: cache_control.to_owned(),
+        cache_tag: String::new(),
+    }
 }
 
 fn put(objects: &Objects, key: &str, text: &str, cache_control: &str, when: &When) -> Result<Tag, Failure> {
@@ -61,7 +67,8 @@ fn an_object_is_a_plain_file_with_its_headers_beside_it() {
     let bucket = directory(folder.path()).bucket("site");
     ready(async {
         let sha256 = Digest::of(b"<p>").hex();
-        let described = Described { sha256: &sha256, size: 3, content_type: "text/html", cache_control: "max-age=9" };
+        let described =
+            Described { sha256: &sha256, size: 3, content_type: "text/html", cache_control: "max-age=9", cache_tag: "" };
         let content = Content::Bytes(b"<p>".as_slice().into());
         assert!(bucket.read("a/index.html").await.expect("asked").is_none());
         let tag = bucket.put("a/index.html", &content, &described, &When::Missing).await.expect("written");
@@ -371,10 +378,10 @@ fn an_answer_under_way_while_its_path_is_invalidated_is_not_kept() {
     set(&objects, "a.html", "old", "s-maxage=100");
     let edge = directory.edge("site").0;
     let began = edge.sequence().expect("a number");
-    let (fetched, life) = edge.fill("/a.html").expect("filled");
+    let (fetched, life, tags) = edge.fill("/a.html").expect("filled");
     set(&objects, "a.html", "new", "s-maxage=100");
     edge.invalidate("one", &[path("/a.html")]).expect("done");
-    edge.keep("/a.html", began, &fetched, life).expect("passed over");
+    edge.keep("/a.html", began, &fetched, life, tags).expect("passed over");
     assert_eq!(asked(&directory, "/a.html").1, "new");
 }
 

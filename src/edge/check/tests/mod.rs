@@ -2,8 +2,11 @@ use super::syntax::syntax;
 use super::*;
 use crate::source::{line_column, render};
 
+mod allow;
 mod bundling;
 mod grammar;
+mod pages;
+mod probes;
 mod rules;
 mod samples;
 
@@ -16,7 +19,7 @@ fn checked(files: &[(&str, &str)], runtime: Runtime) -> (Sources, Checked) {
 }
 
 /// What is said of a script: rule, line, column.
-fn said(text: &str, runtime: Runtime) -> Vec<(&'static str, usize, usize)> {
+pub(super) fn said(text: &str, runtime: Runtime) -> Vec<(&'static str, usize, usize)> {
     let (_, checked) = checked(&[("f.js", text)], runtime);
     let place = |problem: &Diagnostic| problem.place.as_ref().map_or((0, 0), |(_, span)| line_column(text, span.start));
     checked.diagnostics().iter().map(|problem| (problem.rule, place(problem).0, place(problem).1)).collect()

@@ -120,8 +120,13 @@ fn key(request: &Request) -> String {
 /// Writes over an object, behind everybody's back.
 async fn overwrite(bucket: &dyn Bucket, key: &str, bytes: &[u8]) {
     let sha256 = Digest::of(bytes).hex();
-    let described =
-        Described { sha256: &sha256, size: bytes.len() as u64, content_type: "application/json", cache_control: "no-store" };
+    let described = Described {
+        sha256: &sha256,
+        size: bytes.len() as u64,
+        content_type: "application/json",
+        cache_control: "no-store",
+        cache_tag: "",
+    };
     let stat = bucket.stat(key).await.expect("it can be asked");
     let when = stat.map_or(When::Missing, |stat| When::Is(stat.tag));
     bucket.put(key, &Content::Bytes(bytes.into()), &described, &when).await.expect("it can be written");

@@ -28,8 +28,8 @@ const UNIT: Duration = Duration::from_millis(25);
 const LONGEST: u32 = 200;
 /// Retries that all requests together have at the beginning; each success adds one.
 const BUDGET: usize = 300;
-/// Two halvings are at least this far apart: one burst of refusals is one reason.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Two halvings are at least so many units apart: one burst of refusals is one reason.
+const PAUSE: u32 = 4;
 
 /// What all requests of one command share.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Pace {
     fn slow_down(&self) {
         let now = Instant::now();
         let mut slowed = self.slowed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if slowed.is_none_or(|at| now.duration_since(at) > PAUSE) {
+        if slowed.is_none_or(|at| now.duration_since(at) > self.unit * PAUSE) {
             *slowed = Some(now);
             self.limit.store((self.limit.load(Ordering::Relaxed) / 2).max(LEAST), Ordering::Relaxed);
             self.successes.store(0, Ordering::Relaxed);
@@ -173,9 +173,9 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    /// One that waits a fiftieth of the time.
+    /// One that waits a tenth of the time.
     fn hasty() -> Pace {
-        Pace { unit: UNIT / 50, ..Pace::default() }
+        Pace { unit: UNIT / 10, ..Pace::default() }
     }
 
     #[tokio::test]
@@ -186,7 +186,7 @@ mod tests {
             .each(0..400, |_| {
                 pace.run(|| async {
                     asked.set(asked.get() + 1);
-                    sleep(Duration::from_millis(20)).await;
+                    sleep(Duration::from_millis(2)).await;
                     if asked.get().is_multiple_of(3) { Err(Failure::new(Kind::Busy, "slow down")) } else { Ok(()) }
                 })
             })

@@ -119,14 +119,14 @@ impl Engine {
             // Whatever was counted while the engine was made, or idle, belongs to nobody.
             self.left_of_tick(&ctx);
             self.budget.begin();
-            let mut returned = self.call(&ctx, event);
+            let mut spent = None;
+            let mut returned = self.call(&ctx, event, &mut spent);
             self.rejections.borrow_mut().clear();
             if self.budget.is_exceeded() {
                 ctx.catch();
                 returned = Err(budget::exceeded());
             }
-            let left = if self.budget.is_exceeded() { 0 } else { self.left_of_tick(&ctx) };
-            (returned, self.budget.spent(self.tick, left))
+            (returned, spent.unwrap_or_else(|| self.spent(&ctx)))
         });
         let mut outcome = Outcome {
             utilization: if self.budget.is_exceeded() { 100 } else { budget::percent(spent.saturating_sub(idle)) },
@@ -147,8 +147,9 @@ impl Engine {
         outcome
     }
 
-    /// Runs the script, then its handler, then whatever that left to be done.
-    fn call(&self, ctx: &Ctx<'_>, event: &Event) -> Result<Option<serde_json::Value>, RunError> {
+    /// Runs the script, then its handler, then whatever that left to be done. What was spent on that is noted, without what it
+    /// takes to make the event and to read the result, which are not the function's.
+    fn call(&self, ctx: &Ctx<'_>, event: &Event, spent: &mut Option<u32>) -> Result<Option<serde_json::Value>, RunError> {
         let fail = |error: rquickjs::Error| match error {
             rquickjs::Error::Exception => self.thrown(ctx, ctx.catch()),
             other => RunError::execution(format!("InternalError: {other}")),
@@ -163,6 +164,8 @@ impl Engine {
             text => text.to_owned(),
         };
         let given: Value<'_> = restored(&self.world.event)?.call((given,)).map_err(fail)?;
+        self.left_of_tick(ctx);
+        self.budget.begin();
 
         let imports = self.imports.clone().restore(ctx).map_err(fail)?;
         let handler: Value<'_> = restored(&self.script)?.call((imports,)).map_err(fail)?;
@@ -184,6 +187,11 @@ impl Engine {
         // What the handler did not wait for is still done, and may still fail.
         while ctx.execute_pending_job() {}
         self.unheard(ctx, own.as_ref())?;
+        if !self.budget.is_exceeded() {
+            *spent = Some(self.spent(ctx));
+            // A getter of what was returned may still loop.
+            self.budget.begin();
+        }
         match restored(&self.world.result)?.call::<_, Option<String>>((returned,)) {
             Ok(Some(text)) => Ok(serde_json::from_str(&text).ok()),
             Ok(None) => Ok(None),
@@ -234,6 +242,12 @@ impl Engine {
         }
     }
 
+    /// Everything counted since the budget began.
+    fn spent(&self, ctx: &Ctx<'_>) -> u32 {
+        let left = if self.budget.is_exceeded() { 0 } else { self.left_of_tick(ctx) };
+        self.budget.spent(self.tick, left)
+    }
+
     /// How many turns of a loop are missing to the next tick: made, and counted. The next tick is a whole one.
     ///
     /// The engine asks its handler once in ten thousand, too coarsely to tell one small function from another.
@@ -255,7 +269,7 @@ const STEP: u32 = 50;
 /// More turns than any tick has: the engine ticks once in ten thousand calls and jumps.
 const MOST: u32 = 20_000;
 
-/// What an engine counts for a function that does nothing: taking the event in, and finding the handler.
+/// What an engine counts for a function that does nothing: finding the handler, and hearing that it is done.
 fn idle(runtime: Runtime) -> u32 {
     static IDLE: [std::sync::OnceLock<u32>; 2] = [const { std::sync::OnceLock::new() }; 2];
     *IDLE[runtime as usize].get_or_init(|| {
@@ -264,8 +278,9 @@ fn idle(runtime: Runtime) -> u32 {
         engine.context.with(|ctx| {
             engine.left_of_tick(&ctx);
             engine.budget.begin();
-            let _ = engine.call(&ctx, &event);
-            engine.budget.spent(engine.tick, engine.left_of_tick(&ctx))
+            let mut spent = None;
+            let _ = engine.call(&ctx, &event, &mut spent);
+            spent.unwrap_or_default()
         })
     })
 }

@@ -26,8 +26,9 @@ use std::time::Duration;
 const THREAD_STACK: usize = 8 << 20;
 
 /// The tick counter ends every run within a fraction of a second. This is for what does not tick, such as
-/// joining an array of four thousand million holes: the thread is left to itself then.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// joining an array of four thousand million holes: the thread is left to itself then. Long enough for a machine that is busy
+/// with other things to make an engine and run it.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A loaded function. It may be sent to another thread.
 ///

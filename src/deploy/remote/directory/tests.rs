@@ -486,28 +486,3 @@ fn processes_killed_at_any_instant_leave_whole_objects_and_free_locks() {
     }
     assert!(seen > 0, "some of them had written");
 }
-
-/// Run with `--ignored --nocapture` for the figure, in a release build for the one that counts.
-#[test]
-#[ignore = "it measures"]
-fn ten_thousand_pages() {
-    let folder = TempDir::new().expect("a folder");
-    let objects = directory(folder.path()).objects("site");
-    let page = "<p>".repeat(1_000);
-    let timed = |what: &str, work: &dyn Fn()| {
-        let started = std::time::Instant::now();
-        work();
-        println!("{what}: {:?}", started.elapsed());
-    };
-    timed("write 10,000", &|| {
-        for at in 0..10_000 {
-            put(&objects, &format!("{}/{at}/index.html", at % 100), &page, "max-age=1", &When::Missing).expect("written");
-        }
-    });
-    timed("list 10,000", &|| assert_eq!(objects.list("").expect("listed").len(), 10_000));
-    timed("stat 10,000", &|| {
-        for at in 0..10_000 {
-            assert!(objects.stat(&format!("{}/{at}/index.html", at % 100)).expect("a stat").is_some());
-        }
-    });
-}

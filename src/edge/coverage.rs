@@ -82,7 +82,7 @@ impl Counted {
         }
     }
 
-    /// A warning for each branch that no case takes, at its place. Of a function that is never called, nothing inside is mentioned.
+    /// A warning for each branch that no case takes, at its place.
     pub fn untaken(&self) -> Vec<Diagnostic> {
         let missing = self.branches().into_iter().filter(|(_, times)| *times == 0);
         let missing = missing.map(|(branch, _)| {

@@ -11,7 +11,7 @@ use swc_core::ecma::ast::Program;
 use swc_core::ecma::ast::{
     ArrayLit, ArrayPat, AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, BindingIdent, BlockStmt, CallExpr, Callee, Expr,
     ExprOrSpread, ExprStmt, FnExpr, ForHead, ForOfStmt, ForStmt, Function, FunctionBody, Id, Ident, IdentName, Invalid, Lit,
-    MemberExpr, MemberProp, NewExpr, Null, ObjectLit, Param, Pat, Prop, PropOrSpread, Stmt, UpdateExpr, UpdateOp, VarDecl,
+    MemberExpr, MemberProp, NewExpr, Null, ObjectLit, OptCall, Param, Pat, Prop, PropOrSpread, Stmt, UpdateExpr, UpdateOp, VarDecl,
     VarDeclKind, VarDeclOrExpr, VarDeclarator,
 };
 use swc_core::ecma::visit::{Visit, VisitMut, VisitMutWith, VisitWith};
@@ -69,16 +69,18 @@ impl Visit for Arrays {
 
 /// Whether an expression certainly is an array.
 fn is_array(expression: &Expr, known: &BTreeSet<Id>) -> bool {
-    /// Methods that give an array, of whatever has them; a text's `slice` and `concat` do not.
-    const METHODS: [&str; 4] = ["filter", "map", "sort", "split"];
+    /// Methods that give an array of an array; those of a list of bytes give a list of bytes.
+    const METHODS: [&str; 3] = ["filter", "map", "sort"];
     const OF_OBJECT: [&str; 3] = ["entries", "keys", "values"];
     match expression {
         Expr::Array(_) => true,
         Expr::Ident(name) => known.contains(&name.to_id()),
         Expr::Paren(inner) => is_array(&inner.expr, known),
         Expr::Call(CallExpr { callee: Callee::Expr(callee), args, .. }) => match &**callee {
-            Expr::Member(MemberExpr { prop: MemberProp::Ident(name), .. }) => {
-                METHODS.contains(&&*name.sym) || (OF_OBJECT.contains(&&*name.sym) && !args.is_empty())
+            Expr::Member(MemberExpr { obj, prop: MemberProp::Ident(name), .. }) => {
+                &*name.sym == "split"
+                    || (METHODS.contains(&&*name.sym) && is_array(obj, known))
+                    || (OF_OBJECT.contains(&&*name.sym) && !args.is_empty())
             }
             _ => false,
         },
@@ -136,6 +138,13 @@ impl VisitMut for Rewriter {
     }
 
     fn visit_mut_call_expr(&mut self, node: &mut CallExpr) {
+        node.visit_mut_children_with(self);
+        for argument in node.args.iter_mut().filter(|argument| argument.spread.is_some()) {
+            self.listed(&mut argument.expr);
+        }
+    }
+
+    fn visit_mut_opt_call(&mut self, node: &mut OptCall) {
         node.visit_mut_children_with(self);
         for argument in node.args.iter_mut().filter(|argument| argument.spread.is_some()) {
             self.listed(&mut argument.expr);

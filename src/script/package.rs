@@ -100,6 +100,10 @@ fn own(files: &Files<'_>, from: &SourcePath, specifier: &str) -> Option<Result<S
         let path = format!("{folder}/{path}");
         return Some(if files.has(&path) { Ok(path) } else { Err(absent(name, &path)) });
     }
+    // A name of its own may not stand for another one: that could go in a circle.
+    if target.starts_with('#') {
+        return None;
+    }
     resolve(files, from, &target)
 }
 

@@ -99,6 +99,13 @@ fn a_file_may_become_a_folder_and_back() {
     project.write("site/static/x", "file");
     project.qdn(&["build"]).ended(0);
     assert_eq!(project.read("dist/site/x"), "file");
+    // It stands in the way of many.
+    project.remove("site/static/x");
+    for name in 0..60 {
+        project.write(&format!("site/static/x/{name}.txt"), "inside");
+    }
+    project.qdn(&["build"]).ended(0);
+    assert_eq!(project.tree("dist/site/x").len(), 60);
 }
 
 #[test]

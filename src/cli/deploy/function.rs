@@ -371,7 +371,8 @@ fn publish_alone(global: &Global, args: &PublishFunction, ui: &mut Ui) -> std::r
         }
         let mut kept = None;
         let save = |live: &RemoteFunction| {
-            let file = Path::new(&args.function).with_file_name(format!("{name}.live.{}.js", &Digest::of(&live.code).hex()[..8]));
+            let file =
+                Path::new(&args.function).with_file_name(format!("{name}.live.{}.js.txt", &Digest::of(&live.code).hex()[..8]));
             disk::write_file(&file, &live.code)
                 .map_err(|error| format!("what is live could not be kept in `{}`: {error}", file.display()))?;
             kept = Some(file);

@@ -12,6 +12,9 @@ pub(super) fn rules(command: &Rules, ui: &mut Ui) -> Result<u8, String> {
         list(ui);
         return Ok(0);
     };
+    if let Some((id, what)) = ELSEWHERE.iter().find(|(id, _)| id.eq_ignore_ascii_case(wanted)) {
+        return Ok(elsewhere(id, what, ui));
+    }
     let Some(rule) = Rule::find(wanted) else {
         ui.error(&format!("there is no rule `{wanted}`"));
         let near = Rule::near(wanted).map(|rule| format!("hint: a rule with a similar name exists: `{}` ({})", rule.id, rule.name));
@@ -23,6 +26,25 @@ pub(super) fn rules(command: &Rules, ui: &mut Ui) -> Result<u8, String> {
         false => ui.data(rule.page),
     }
     Ok(0)
+}
+
+/// What is said of a function at CloudFront, and by no checker of texts: there is no page of it, and nothing to be allowed.
+const ELSEWHERE: [(&str, &str); 4] = [
+    (
+        "CFF041",
+        "a case takes over 50 percent of the compute time at CloudFront; over 70 is an error of `qdn function test --stage`",
+    ),
+    ("CFF095", "the ETag is not the one that CloudFront has: somebody changed the function; `qdn function pull` brings it"),
+    ("CFF096", "a function is published without a case that proves it: write one under `functions/<name>.cases/`"),
+    ("CFF097", "the code is live already, so it is not published again"),
+];
+
+fn elsewhere(id: &str, what: &str, ui: &mut Ui) -> u8 {
+    match ui.json {
+        true => ui.document(&json!({ "version": 1, "rule": { "id": id, "summary": what }, "page": null })),
+        false => ui.data(&format!("{id} is said when a function is tried or published at CloudFront: {what}")),
+    }
+    0
 }
 
 fn list(ui: &mut Ui) {

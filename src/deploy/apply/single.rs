@@ -154,7 +154,11 @@ pub async fn publish_alone(
         .filter_map(|(proof, tested)| Some(format!("  {}: {}", proof.name, (context.agree)(&proof.expected, tested).err()?)));
     let failed: Vec<String> = failed.collect();
     if !failed.is_empty() {
-        let head = format!("the function `{name}` does not do at CloudFront what the emulator says, and was not made live:");
+        let head = format!(
+            "the function `{name}` does not do at CloudFront what the emulator says, and was not made live; it is in DEVELOPMENT now, and \
+             `--etag {}` goes on from there:",
+            bare(&tag.0)
+        );
         return Err(Stopped::Disproved(vec![format!("{head}\n{}", failed.join("\n"))]));
     }
     if let Some(live) = &live {

@@ -201,7 +201,8 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
             });
         } else if !known.contains(entry.sha256.as_str()) && blobs.insert(entry.sha256.clone()) {
             let source = match &wish.supply {
-                Supply::Build { objects, .. } => here(objects)?,
+                // One function is published alone: its pages are those that are served, and their bodies are kept.
+                Supply::Build { objects, .. } => here(objects).unwrap_or(Source::Own),
                 Supply::Stage(from) => blob_of(from, stage, &entry.sha256),
             };
             needs.push(Need {
@@ -407,13 +408,14 @@ pub(super) async fn page(
     let bucket = &Fenced { bucket, hold };
     let tags = cache_tag(stage, key, entry);
     let described = Described { cache_tag: &tags, ..described(entry) };
-    match &wish.supply {
+    let content = match &wish.supply {
+        Supply::Build { objects, .. } if entry.size < LARGE => objects(name, key),
+        _ => None,
+    };
+    match content {
         // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
-        Supply::Build { objects, .. } if entry.size < LARGE => match objects(name, key) {
-            Some(content) => Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent)),
-            None => Err(Trouble::Stopped(missing(&format!("`{name}/{key}`")))),
-        },
-        _ => copy(stage.control.as_ref(), &ledger::blob(&entry.sha256), bucket, key, &described, when, context).await,
+        Some(content) => Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent)),
+        None => copy(stage.control.as_ref(), &ledger::blob(&entry.sha256), bucket, key, &described, when, context).await,
     }
 }
 

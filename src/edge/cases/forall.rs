@@ -266,11 +266,11 @@ pub(super) fn run(case: &Case, forall: &Forall, code: &str, runtime: Runtime, tr
         let Ok(event) = forall.event(&mut choices) else { continue };
         let outcome = emulator.run(&event);
         let differences = judge(case, &event, &outcome);
-        most.tries = number + 1;
+        most.tries += 1;
         if !differences.is_empty() {
             let failure = Failure { choices: choices.into_taken(), event, outcome, differences };
             let Failure { event, outcome, differences, .. } = smaller(failure, case, forall, &mut emulator);
-            return Verdict { outcome, differences, tries: number + 1, found: Some(event.value().clone()) };
+            return Verdict { outcome, differences, tries: most.tries, found: Some(event.value().clone()) };
         }
         if outcome.utilization >= most.outcome.utilization {
             most.outcome = outcome;

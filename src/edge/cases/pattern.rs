@@ -100,6 +100,9 @@ enum Piece {
     Encoded(Pattern),
 }
 
+/// As deep may gaps lie within each other: each is read within the one around it.
+const DEEPEST: usize = 32;
+
 /// A text with gaps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pattern(Vec<Piece>);
@@ -115,6 +118,17 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it, and what helps.
     pub(super) fn parse(text: &str) -> Result<Self, (String, String)> {
+        let depths = text.chars().scan(0_usize, |depth, letter| {
+            *depth = match letter {
+                '{' => *depth + 1,
+                '}' => depth.saturating_sub(1),
+                _ => *depth,
+            };
+            Some(*depth)
+        });
+        if depths.max().is_some_and(|depth| depth > DEEPEST) {
+            return Err((format!("gaps lie within each other more than {DEEPEST} deep"), HINT.to_owned()));
+        }
         let mut rest = text;
         let pattern = Self::part(&mut rest, false)?;
         match rest {

@@ -78,8 +78,10 @@ pub(super) fn masked(request: &Request, keep: &Keep) -> Request {
         });
     let cookies = request.cookies.as_ref().map(|cookies| {
         let pairs = cookies.split(';').map(str::trim).map(|pair| match pair.split_once('=') {
-            Some((name, value)) if !keep.has("cookies", name) => format!("{name}={}", shape(value)),
-            _ => pair.to_owned(),
+            Some((name, value)) if !keep.has("cookies", name) => format!("{}={}", part(name), shape(value)),
+            Some(_) => pair.to_owned(),
+            None if keep.has("cookies", pair) => pair.to_owned(),
+            None => shape(pair),
         });
         pairs.collect::<Vec<_>>().join("; ")
     });
@@ -103,40 +105,87 @@ fn part(text: &str) -> String {
     if is_word(text) { text.to_owned() } else { shape(text) }
 }
 
-/// Whether it is a word of the site's, and not somebody's token or number.
+/// Whether it is a word of the site's, or several with hyphens between, and not somebody's token or number: letters of one case
+/// but for the first of each part, or up to four digits, or up to three of both.
 pub(super) fn is_word(text: &str) -> bool {
-    if text.contains('@') || text.to_ascii_lowercase().contains("%40") {
-        return false;
+    // What is written with escapes are letters of another script, or marks; of ASCII nobody writes them so.
+    let mut plain = String::new();
+    for (letter, code) in letters(text) {
+        match code {
+            Some(0x80..) => plain.push('x'),
+            Some(code) if code.is_ascii_alphanumeric() || code == b'@' => return false,
+            Some(_) => plain.push('-'),
+            None => plain.push_str(letter),
+        }
     }
-    // An escape is neither letter nor digit, whatever it is written with.
-    let mut parts = text.split('%');
-    let text: String = parts.next().into_iter().chain(parts.map(|part| part.get(2..).unwrap_or_default())).collect();
-    let text = text.as_str();
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
-    let is_mixed = digits > 0 && letters > 0 && text.len() >= 6;
-    let turns = text.as_bytes().windows(2).filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()).count();
-    let has_words = text.contains(['-', '_']);
-    !(is_mixed && !(has_words && digits <= 2)) && digits <= 4 && turns < 3 && (text.len() < 24 || has_words)
+    let is_part = |part: &str| {
+        let digits = part.chars().filter(char::is_ascii_digit).count();
+        if digits > 0 {
+            return digits == part.len() && digits <= 4 || part.len() <= 3;
+        }
+        let turns: Vec<usize> =
+            part.char_indices().filter(|(at, letter)| *at > 0 && letter.is_uppercase()).map(|(at, _)| at).collect();
+        let is_one_case = turns.is_empty() || !part.chars().any(char::is_lowercase);
+        // `getQuote` is two words in one.
+        let ends = turns.iter().copied().chain([part.len()]);
+        let is_camel =
+            turns.len() <= 2 && std::iter::once(0).chain(turns.iter().copied()).zip(ends).all(|(from, to)| to - from >= 3);
+        part.len() < 24 && (is_one_case || is_camel)
+    };
+    !plain.contains('@') && plain.split(['-', '_']).all(is_part)
 }
 
-/// The same with every letter an `x` and every digit a `0`; escapes and marks stay.
+/// The letters of a text one by one, and of an escape the byte that it stands for.
+fn letters(text: &str) -> impl Iterator<Item = (&str, Option<u8>)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let letter = rest.chars().next()?;
+        let digits = rest.get(1..3).filter(|digits| letter == '%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (one, more) = rest.split_at(if code.is_some() { 3 } else { letter.len_utf8() });
+        rest = more;
+        Some((one, code))
+    })
+}
+
+/// The same with every letter an `x` and every digit a `0`, escaped ones too; marks stay.
 fn shape(text: &str) -> String {
     let mut shaped = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(letter) = rest.chars().next() {
-        let is_escape = letter == '%' && rest.as_bytes().get(1..3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let length = if is_escape { 3 } else { letter.len_utf8() };
-        match letter {
-            _ if is_escape => shaped.push_str(&rest[..3]),
-            'A'..='Z' => shaped.push('X'),
-            'a'..='z' => shaped.push('x'),
-            '0'..='9' => shaped.push('0'),
-            letter if letter.is_alphabetic() => shaped.push('é'),
-            letter => shaped.push(letter),
+    let mut foreign = 0;
+    // Letters of several bytes become others of as many, so that what cannot be read stays so.
+    let flush = |foreign: &mut usize, shaped: &mut String| {
+        let (threes, twos) = match *foreign {
+            1 => (0, 0),
+            count => (count % 2, (count - count % 2 * 3) / 2),
+        };
+        if *foreign == 1 {
+            shaped.push_str("%FF");
         }
-        rest = &rest[length..];
+        shaped.extend(std::iter::repeat_n("%E2%82%AC", threes).chain(std::iter::repeat_n("%C3%A9", twos)));
+        *foreign = 0;
+    };
+    for (letter, code) in letters(text) {
+        if code.is_some_and(|code| code >= 0x80) {
+            foreign += 1;
+            continue;
+        }
+        flush(&mut foreign, &mut shaped);
+        match code {
+            Some(code) if code.is_ascii_uppercase() => shaped.push_str("%58"),
+            Some(code) if code.is_ascii_lowercase() => shaped.push_str("%78"),
+            Some(code) if code.is_ascii_digit() => shaped.push_str("%30"),
+            Some(_) => shaped.push_str(letter),
+            None => match letter.chars().next() {
+                Some('A'..='Z') => shaped.push('X'),
+                Some('a'..='z') => shaped.push('x'),
+                Some('0'..='9') => shaped.push('0'),
+                Some(other) if other.is_alphabetic() => shaped.push('é'),
+                Some(other) => shaped.push(other),
+                None => {}
+            },
+        }
     }
+    flush(&mut foreign, &mut shaped);
     shaped
 }
 
@@ -155,6 +204,7 @@ mod tests {
             ("/assets/site.3fa9c0d1.css", "/assets/site.0xx0x0x0.css"),
             ("/track/QmFzZUVuY29kZWQ", "/track/XxXxXXXxX00xX0Xx"),
             ("/caf%C3%A9/x%2Fy", "/caf%C3%A9/x%2Fy"),
+            ("/track/PIm-ZryWw_HNal9OL0jGUQ", "/track/XXx-XxxXx_XXxx0XX0xXXX"),
             ("//", "//"),
         ] {
             let request = Request { uri: uri.to_owned(), ..Request::default() };
@@ -164,6 +214,34 @@ mod tests {
             } else {
                 assert_eq!(masked, seen);
             }
+        }
+    }
+
+    #[test]
+    fn nobodys_name_stays_whatever_it_is_written_with() {
+        assert_eq!(shape("%D0%98%D0%B2%D0%B0%D0%BD"), "%C3%A9%C3%A9%C3%A9%C3%A9");
+        assert_eq!(shape("Jos%C3%A9%20%4a%6f7"), "Xxx%C3%A9%20%58%780");
+        assert_eq!(shape("%E6%97%A5%E6%9C%AC-%ff%e9%"), "%C3%A9%C3%A9%C3%A9-%C3%A9%");
+        let request = Request { cookies: Some("session=abc; eyJhbGciOi.secret".to_owned()), ..Request::default() };
+        assert_eq!(masked(&request, &Keep::default()).cookies.as_deref(), Some("session=xxx; xxXxxXxxXx.xxxxxx"));
+        for text in ["%", "%4", "%é1", "é%", "%C3"] {
+            shape(text);
+            is_word(text);
+        }
+    }
+
+    #[test]
+    fn of_ten_thousand_tokens_none_is_taken_for_a_word() {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut state = 7_u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(LETTERS[(state >> 58) as usize])
+        };
+        let kept = (0..10_000).filter(|_| is_word(&(0..22).map(|_| draw()).collect::<String>())).count();
+        assert_eq!(kept, 0);
+        for word in ["track", "FAQ", "Prices", "10-things-to-know", "2026", "getQuote", "v2", "caf%C3%A9"] {
+            assert!(is_word(word), "{word}");
         }
     }
 

@@ -61,6 +61,20 @@ async fn one_function_is_published_and_brought_back_and_the_books_stay_true() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_function_is_published_where_the_pages_have_to_get_their_tags() {
+    let rehearsal = Rehearsal::new().await;
+    rehearsal.qdn(&["publish", "staging"]).await.ended(0);
+    rehearsal.cloud.tag_header("ESTAGING", Some("x-amz-meta-cache-tag"));
+    let config = rehearsal.project.read("qdn.toml");
+    rehearsal.project.write("qdn.toml", format!("{config}[invalidation]\nmode = \"tags\"\n"));
+    rehearsal.version("2");
+    rehearsal.qdn(&["function", "publish", "route", "staging"]).await.ended(0);
+    assert!(rehearsal.cloud.function("route-staging").unwrap().1.unwrap().contains("\"2\""));
+    assert_eq!(rehearsal.page("staging", "/about/").await, "1", "the pages stay");
+    rehearsal.qdn(&["audit", "staging"]).await.ended(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_elses_change_is_never_overwritten() {
     let rehearsal = Rehearsal::new().await;
     rehearsal.qdn(&["publish", "staging"]).await.ended(0);

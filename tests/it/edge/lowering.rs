@@ -56,6 +56,11 @@ const SAME: &[(&str, &str)] = &[
     ("spread call string", "const f = (...a) => a; const s = event.request.uri; log.push(f(...s));"),
     ("spread call undefined", "const f = (...a) => a; const u = event.nothing; log.push(f(...u));"),
     ("spread call typed", "const f = (...a) => a; log.push(f(...new Uint8Array([1, 2])));"),
+    (
+        "spread optional call",
+        "const f = (...a) => a.length; const o = { f }; log.push(f?.(...'abc'), o.f?.(...'abc'), o?.f(...'abc'));",
+    ),
+    ("spread typed map", "log.push([...new Uint8Array([1, 2]).map((n) => n * 2)]);"),
     ("spread method this", "const o = { n: 1, f(...a) { return a.length + this.n; } }; log.push(o.f(...[1, 2]));"),
     ("spread new", "class A { constructor(a, b) { this.s = a + b; } } log.push(new A(...[1, 2]).s);"),
     ("spread new date", "log.push(new Date(...[2020, 1]).getFullYear());"),

@@ -4,6 +4,16 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Of the thread that works. Whoever nests a thousand parentheses has them read by functions that call themselves; the memory is
+/// not used before it is needed.
+const STACK: usize = 512 << 20;
+
 fn main() -> std::process::ExitCode {
-    qdn::cli::run()
+    let work = std::thread::Builder::new().name("qdn".to_owned()).stack_size(STACK).spawn(qdn::cli::run);
+    match work.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // It has said why.
+        Ok(Err(_)) => std::process::ExitCode::from(101),
+        Err(_) => qdn::cli::run(),
+    }
 }

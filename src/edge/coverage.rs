@@ -50,7 +50,7 @@ impl Counted {
         let mut emulator = Emulator::load_counted(&self.code, self.runtime, case.pairs.clone())?;
         let mut first = None;
         for event in case.all_events(trial) {
-            let mut outcome = emulator.run(&event);
+            let mut outcome = emulator.decide(&event);
             for branch in std::mem::take(&mut outcome.reached) {
                 if let Some(times) = self.taken.get_mut(&branch) {
                     *times += 1;

@@ -6,6 +6,7 @@ use super::super::build::failed;
 use super::super::ui::Ui;
 use super::args::Build;
 use super::workshop::Workshop;
+use crate::source::SourcePath;
 use crate::{disk, edge, source};
 use anstyle::AnsiColor;
 use serde_json::json;
@@ -18,6 +19,23 @@ pub(super) fn build(global: &Global, command: &Build, ui: &mut Ui) -> Result<u8,
         Ok(bundle) => bundle,
         Err(diagnostics) => return Ok(failed(&diagnostics, &workshop.sources, "nothing was written", ui)),
     };
+    if let (Some(out), Some(map)) = (&command.out, &command.map)
+        && out == map
+    {
+        return Err("the script and its map cannot be one file".to_owned());
+    }
+    for target in command.out.iter().chain(&command.map) {
+        let is_target = |path: &SourcePath| {
+            let source = workshop.base.join(path.as_str());
+            target.canonicalize().is_ok_and(|target| source.canonicalize().is_ok_and(|source| source == target))
+        };
+        if workshop.sources.iter().any(|(path, _)| is_target(path)) {
+            return Err(format!(
+                "`{0}` is a source of the function, and would be lost\nhint: write to another file",
+                target.display()
+            ));
+        }
+    }
     if !ui.json {
         ui.diagnostics(&bundle.warnings, &workshop.sources);
     }

@@ -261,10 +261,11 @@ pub(super) fn run(case: &Case, forall: &Forall, code: &str, runtime: Runtime, tr
         }
     };
     let mut most = Verdict { outcome: Outcome::default(), differences: Vec::new(), tries: 0, found: None };
+    let mut hardest: Option<((u8, usize), Event)> = None;
     for number in 0..forall.tries(trial) {
         let mut choices = forall.choices(trial, number);
         let Ok(event) = forall.event(&mut choices) else { continue };
-        let outcome = emulator.run(&event);
+        let outcome = emulator.decide(&event);
         let differences = judge(case, &event, &outcome);
         most.tries += 1;
         if !differences.is_empty() {
@@ -272,9 +273,14 @@ pub(super) fn run(case: &Case, forall: &Forall, code: &str, runtime: Runtime, tr
             let Failure { event, outcome, differences, .. } = smaller(failure, case, forall, &mut emulator);
             return Verdict { outcome, differences, tries: most.tries, found: Some(event.value().clone()) };
         }
-        if outcome.utilization >= most.outcome.utilization {
-            most.outcome = outcome;
+        // Of the longest events one takes the most, as far as that was counted.
+        let weight = (outcome.utilization, event.text().len());
+        if hardest.as_ref().is_none_or(|(most, _)| weight > *most) {
+            hardest = Some((weight, event));
         }
+    }
+    if let Some((_, event)) = hardest {
+        most.outcome = emulator.run(&event);
     }
     most
 }
@@ -302,7 +308,7 @@ fn smaller(first: Failure, case: &Case, forall: &Forall, emulator: &mut Emulator
         if order(&taken) >= order(&best.choices) {
             return false;
         }
-        let outcome = emulator.run(&event);
+        let outcome = emulator.decide(&event);
         let differences = judge(case, &event, &outcome);
         let fails = !differences.is_empty();
         if fails {

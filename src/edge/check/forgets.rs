@@ -3,13 +3,13 @@
 //! Measured in njs: at its first `await` an `async` function moves to variables of its own, while closures made
 //! before keep the old ones. What either side writes from then on, the other never sees; and what the function wrote
 //! after it made the closure is undone. Variables that are never written again are safe, and so are objects, whose
-//! properties are written.
+//! properties are written; but a function *declaration* is a closure that was made before any variable had its first value.
 
 use super::findings::Findings;
 use crate::script::Position;
 use crate::script::ast::{
     ArrowExpr, AssignExpr, AssignTarget, AwaitExpr, BindingIdent, DoWhileStmt, FnDecl, ForInStmt, ForOfStmt, ForStmt, Function, Id,
-    Ident, SimpleAssignTarget, UpdateExpr, WhileStmt,
+    Ident, Pat, SimpleAssignTarget, UpdateExpr, VarDeclarator, WhileStmt,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::source::Diagnostic;
@@ -136,6 +136,14 @@ impl Visit for Frame {
         self.used(node, false);
     }
 
+    fn visit_var_declarator(&mut self, node: &VarDeclarator) {
+        // A function declaration is made before any variable has its first value, and keeps none.
+        if let (Pat::Ident(name), Some(_)) = (&node.name, &node.init) {
+            self.used(&name.id, true);
+        }
+        node.visit_children_with(self);
+    }
+
     fn visit_assign_expr(&mut self, node: &AssignExpr) {
         match &node.left {
             AssignTarget::Simple(SimpleAssignTarget::Ident(name)) => self.used(&name.id, true),
@@ -215,6 +223,7 @@ mod tests {
     fn what_the_engine_forgets_is_found() {
         for body in [
             "let n = 1; await g().then(() => { n = 5; }); return n;",
+            "const t = {}; function e(k) { t[k] = 1; } await g(); e('x'); return t.x;",
             "let n = 1; const f = () => { n = 5; }; f(); await g(); return n;",
             "let n = 1; const f = () => { n = 5; }; await g(); f(); return n;",
             "let n = 1; const f = () => n; await g(); n = 7; return f();",

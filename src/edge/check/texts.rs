@@ -126,8 +126,13 @@ impl Visit for Texts<'_, '_, '_> {
         if let (Callee::Expr(callee), Some(first)) = (&node.callee, node.args.first()) {
             let encodes = ["encodeURIComponent", "encodeURI"].into_iter().find(|name| model.is_global(callee, name));
             // As it came: nobody has decoded it, or taken it apart.
-            let raw = matches!(model.shape(&first.expr), Shape::Text(Origin::Uri | Origin::Query))
-                && matches!(&*model.resolve(&first.expr), Expr::Member(_));
+            let raw = match model.shape(&first.expr) {
+                Shape::Text(Origin::Query) => true,
+                // A whole path is rightly encoded once more where it becomes a value of a query, as behind `?return=`.
+                Shape::Text(Origin::Uri) => encodes == Some("encodeURI"),
+                _ => false,
+            };
+            let raw = raw && matches!(&*model.resolve(&first.expr), Expr::Member(_));
             if let (Some(name), true) = (encodes, raw) {
                 let message = format!("this is encoded already, and `{name}` encodes it again: `%20` becomes `%2520`");
                 self.findings.warning("CFF064", node.span, message, "take it as it is, or decode it first, within `try`");

@@ -58,12 +58,18 @@ type Rejections = Rc<RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'
 
 impl Engine {
     /// Runs a script for one event, in the engine at hand if there is one. A run that was stopped takes the engine with it.
-    pub(super) fn run(slot: &mut Option<Self>, script: &Script, runtime: Runtime, pairs: &KeyValues, event: &Event) -> Outcome {
+    pub(super) fn run(
+        slot: &mut Option<Self>,
+        script: &Script,
+        runtime: Runtime,
+        pairs: &KeyValues,
+        (event, exactly): (&Event, Exactly),
+    ) -> Outcome {
         let engine = match slot.take().map_or_else(|| Self::new(script, runtime, pairs), Ok) {
             Ok(engine) => engine,
             Err(error) => return Outcome::failed(error),
         };
-        let outcome = engine.outcome(event, idle(runtime));
+        let outcome = engine.outcome(event, exactly, idle(runtime));
         let stopped = engine.budget.is_exceeded() || outcome.error.as_ref().is_some_and(|error| error.message == NO_MEMORY);
         if !stopped && !script.is_lasting() {
             *slot = Some(engine);
@@ -113,20 +119,18 @@ impl Engine {
         Ok(made)
     }
 
-    fn outcome(&self, event: &Event, idle: u32) -> Outcome {
+    fn outcome(&self, event: &Event, exactly: Exactly, idle: u32) -> Outcome {
         self.traces.begin();
         let (returned, spent) = self.context.with(|ctx| {
-            // Whatever was counted while the engine was made, or idle, belongs to nobody.
-            self.left_of_tick(&ctx);
             self.budget.begin();
             let mut spent = None;
-            let mut returned = self.call(&ctx, event, &mut spent);
+            let mut returned = self.call(&ctx, event, exactly, &mut spent);
             self.rejections.borrow_mut().clear();
             if self.budget.is_exceeded() {
                 ctx.catch();
                 returned = Err(budget::exceeded());
             }
-            (returned, spent.unwrap_or_else(|| self.spent(&ctx)))
+            (returned, spent.unwrap_or_else(|| self.spent(&ctx, exactly)))
         });
         let mut outcome = Outcome {
             utilization: if self.budget.is_exceeded() { 100 } else { budget::percent(spent.saturating_sub(idle)) },
@@ -149,7 +153,13 @@ impl Engine {
 
     /// Runs the script, then its handler, then whatever that left to be done. What was spent on that is noted, without what it
     /// takes to make the event and to read the result, which are not the function's.
-    fn call(&self, ctx: &Ctx<'_>, event: &Event, spent: &mut Option<u32>) -> Result<Option<serde_json::Value>, RunError> {
+    fn call(
+        &self,
+        ctx: &Ctx<'_>,
+        event: &Event,
+        exactly: Exactly,
+        spent: &mut Option<u32>,
+    ) -> Result<Option<serde_json::Value>, RunError> {
         let fail = |error: rquickjs::Error| match error {
             rquickjs::Error::Exception => self.thrown(ctx, ctx.catch()),
             other => RunError::execution(format!("InternalError: {other}")),
@@ -164,7 +174,9 @@ impl Engine {
             text => text.to_owned(),
         };
         let given: Value<'_> = restored(&self.world.event)?.call((given,)).map_err(fail)?;
-        self.left_of_tick(ctx);
+        if exactly == Exactly::Yes {
+            self.left_of_tick(ctx);
+        }
         self.budget.begin();
 
         let imports = self.imports.clone().restore(ctx).map_err(fail)?;
@@ -188,7 +200,7 @@ impl Engine {
         while ctx.execute_pending_job() {}
         self.unheard(ctx, own.as_ref())?;
         if !self.budget.is_exceeded() {
-            *spent = Some(self.spent(ctx));
+            *spent = Some(self.spent(ctx, exactly));
             // A getter of what was returned may still loop.
             self.budget.begin();
         }
@@ -243,8 +255,12 @@ impl Engine {
     }
 
     /// Everything counted since the budget began.
-    fn spent(&self, ctx: &Ctx<'_>) -> u32 {
-        let left = if self.budget.is_exceeded() { 0 } else { self.left_of_tick(ctx) };
+    fn spent(&self, ctx: &Ctx<'_>, exactly: Exactly) -> u32 {
+        let left = match exactly {
+            _ if self.budget.is_exceeded() => 0,
+            Exactly::Yes => self.left_of_tick(ctx),
+            Exactly::No => self.tick,
+        };
         self.budget.spent(self.tick, left)
     }
 
@@ -263,6 +279,14 @@ impl Engine {
     }
 }
 
+/// Whether a run is counted to the turn, or in whole ticks. Finding out what is left of a tick takes up to a whole one, twice, which
+/// is ten times as long as what most functions do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exactly {
+    Yes,
+    No,
+}
+
 /// Turns of the loop for one call of [`Engine::left_of_tick`]; its answer is as exact as that.
 const STEP: u32 = 50;
 
@@ -276,10 +300,9 @@ fn idle(runtime: Runtime) -> u32 {
         let event = Event::viewer_request("GET", "/", None, &[], "192.0.2.1");
         let Ok(engine) = Engine::new(&Script::bare("function handler() {}"), runtime, &KeyValues::default()) else { return 0 };
         engine.context.with(|ctx| {
-            engine.left_of_tick(&ctx);
             engine.budget.begin();
             let mut spent = None;
-            let _ = engine.call(&ctx, &event, &mut spent);
+            let _ = engine.call(&ctx, &event, Exactly::Yes, &mut spent);
             spent.unwrap_or_default()
         })
     })

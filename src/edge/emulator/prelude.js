@@ -208,7 +208,8 @@
     const names = config.surface[path];
     for (const key of ownKeys(object)) {
       const name = typeof key === 'symbol' ? '@@' + key.description.slice('Symbol.'.length) : key;
-      if (own(names, name) || name === 'constructor' || name === 'length' || name === 'name' || name === 'prototype') continue;
+      // `finally` of the engine's promises asks for `@@species`.
+      if (own(names, name) || name === '@@species' || name === 'constructor' || name === 'length' || name === 'name' || name === 'prototype') continue;
       drop(object, key);
     }
   };

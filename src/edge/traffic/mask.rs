@@ -91,13 +91,26 @@ pub(super) fn masked(request: &Request, keep: &Keep) -> Request {
 /// Scheme and host of an address, and nothing of the page.
 fn site(address: &str) -> String {
     match address.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}://{}/", rest.split(['/', '?', '#']).next().unwrap_or_default()),
+        Some((scheme, rest)) => {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            // A name and a password may stand before the host.
+            format!("{scheme}://{}/", host.rsplit('@').next().unwrap_or_default())
+        }
         None => shape(address),
     }
 }
 
 fn path(uri: &str) -> String {
-    uri.split('/').map(|segment| segment.split('.').map(part).collect::<Vec<_>>().join(".")).collect::<Vec<_>>().join("/")
+    let segments = uri.split('/').map(|segment| {
+        let digits = segment.bytes().filter(u8::is_ascii_digit).count();
+        let is_number = digits > 4 && !segment.bytes().any(|byte| byte.is_ascii_alphabetic());
+        // An address of a person or of a machine is one thing, dots and all.
+        match is_number || segment.contains('@') || segment.to_ascii_lowercase().contains("%40") {
+            true => shape(segment),
+            false => segment.split('.').map(part).collect::<Vec<_>>().join("."),
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 /// A part of a path: a word is kept, and what could be a token, a number of somebody, a name with an `@`, is not.
@@ -200,7 +213,8 @@ mod tests {
             ("/prices/", "/prices/"),
             ("/blog/2026/10-things-to-know", "/blog/2026/10-things-to-know"),
             ("/orders/4915112345678", "/orders/0000000000000"),
-            ("/u/ann@example.com", "/u/xxx@xxxxxxx.com"),
+            ("/u/ann.lee@example.com", "/u/xxx.xxx@xxxxxxx.xxx"),
+            ("/ip/203.0.113.77/a", "/ip/000.0.000.00/a"),
             ("/assets/site.3fa9c0d1.css", "/assets/site.0xx0x0x0.css"),
             ("/track/QmFzZUVuY29kZWQ", "/track/XxXxXXXxX00xX0Xx"),
             ("/caf%C3%A9/x%2Fy", "/caf%C3%A9/x%2Fy"),
@@ -257,7 +271,7 @@ mod tests {
                 header("authorization", "Bearer abc"),
                 header("x-forwarded-for", "192.0.2.9"),
                 header("cloudfront-viewer-address", "192.0.2.9:1"),
-                header("referer", "https://mail.example.org/inbox?me=ann"),
+                header("referer", "https://ann:pass@mail.example.org/inbox?me=ann"),
                 header("x-thing", "Ann 7"),
             ],
             cookies: Some("session=Abc1; theme=dark".to_owned()),

@@ -118,10 +118,10 @@ impl Recorder {
     /// The group of a request; none where its masked form is decided in another way.
     fn look(&mut self, request: &Request) -> Option<Group> {
         let event = event(request);
-        let real = group(&event, &self.emulator.run(&event));
+        let real = group(&event, &self.emulator.decide(&event));
         let request = mask::masked(request, &self.keep);
         let event = self::event(&request);
-        let outcome = self.emulator.run(&event);
+        let outcome = self.emulator.decide(&event);
         let group = group(&event, &outcome);
         if group.decision != real.decision {
             return None;

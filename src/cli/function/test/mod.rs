@@ -32,6 +32,9 @@ impl Report {
 
 /// Runs the cases: once, at every save, or at CloudFront too.
 pub(super) fn test(global: &Global, command: &Test, ui: &mut Ui) -> Result<u8, String> {
+    if command.watch && ui.json {
+        return Err("`--watch` runs again and again, and `--json` is one document\nhint: leave out one of them".to_owned());
+    }
     if command.watch {
         return watch::watch(global, command, ui);
     }

@@ -65,7 +65,7 @@ async fn a_quota_is_waited_for_and_else_got_by_with() {
 
     // Everything is in use, for a while.
     let cdn = cdn(&rehearsal).await;
-    rehearsal.cloud.pace(Pace { time: Duration::from_millis(1500), ..Pace::default() });
+    rehearsal.cloud.pace(Pace { time: Duration::from_secs(6), ..Pace::default() });
     cdn.invalidate("ESTAGING", "theirs", &items(3_000, Item::Path)).await.unwrap();
     cdn.invalidate("ESTAGING", "theirs too", &items(15, Item::Wildcard)).await.unwrap();
     rehearsal.cloud.pace(Pace::default());

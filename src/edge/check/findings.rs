@@ -43,9 +43,7 @@ impl Findings<'_, '_> {
         let (before, after) = (text.get(..span.start).unwrap_or_default(), text.get(span.end..).unwrap_or_default());
         let quoted = written.len() == from.len() + 2 && written.starts_with(['\'', '"', '`']) && written.contains(from);
         let plain = written == from && (before.trim_end().ends_with('.') || after.trim_start().starts_with(':'));
-        // Where the name stands elsewhere too, or the new one does, both have to be looked at together.
-        let is_alone = text.matches(from).count() == 1 && !text.contains(to);
-        match is_alone && (quoted || plain) {
+        match quoted || plain {
             true => vec![Edit { span, text: written.replace(from, to) }],
             false => Vec::new(),
         }

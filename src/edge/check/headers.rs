@@ -42,7 +42,10 @@ impl Entries<'_, '_, '_> {
             false => format!("the header name `{name}` is not in lower case"),
         };
         let lower = name.to_lowercase();
-        let fix = self.findings.renamed(place, name, &lower);
+        // Where the name stands elsewhere too, or the other one does, all have to be looked at together.
+        let text = self.findings.model.text;
+        let is_alone = text.matches(name).count() == 1 && !text.contains(&lower);
+        let fix = if is_alone { self.findings.renamed(place, name, &lower) } else { Vec::new() };
         let problem = Diagnostic { fix, ..Diagnostic::error("CFF052", message).hint(format!("write `{lower}`")) };
         self.findings.add(problem, place);
         false

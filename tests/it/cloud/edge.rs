@@ -7,8 +7,9 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use qdn::edge::{self, Event, KeyValues, Outcome, Runtime};
-use std::sync::Arc;
+use qdn::edge::{Emulator, Event, KeyValues, Outcome, Runtime};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// CloudFront's own lifetimes: of what says none, and at least of an error.
@@ -98,6 +99,9 @@ async fn visit(shared: &Arc<Shared>, id: &str, request: Parts) -> Response {
     told(&fresh, if fresh.status < 400 { "Miss from cloudfront" } else { "Error from cloudfront" }, None)
 }
 
+/// Functions that are running: to start one takes far longer than to ask it, and a reader asks all the time.
+static LOADED: Mutex<BTreeMap<(Vec<u8>, String), Emulator>> = Mutex::new(BTreeMap::new());
+
 async fn run(request: &Parts, code: Vec<u8>, runtime: String) -> Outcome {
     let headers: Vec<(String, String)> = request
         .headers
@@ -106,8 +110,26 @@ async fn run(request: &Parts, code: Vec<u8>, runtime: String) -> Outcome {
         .collect();
     let event = Event::viewer_request(request.method.as_str(), request.uri.path(), request.uri.query(), &headers, "198.51.100.1");
     let run = move || {
-        let runtime = Runtime::from_name(&runtime).unwrap_or(Runtime::V2);
-        edge::run(&String::from_utf8_lossy(&code), runtime, KeyValues::default(), &event)
+        let known = LOADED.lock().expect("no panic while it was held").remove(&(code.clone(), runtime.clone()));
+        let loaded = known.map_or_else(
+            || {
+                let version = Runtime::from_name(&runtime).unwrap_or(Runtime::V2);
+                Emulator::load(&String::from_utf8_lossy(&code), version, KeyValues::default())
+            },
+            Ok,
+        );
+        match loaded {
+            Ok(mut emulator) => {
+                let outcome = emulator.decide(&event);
+                let mut all = LOADED.lock().expect("no panic while it was held");
+                all.insert((code, runtime), emulator);
+                if all.len() > 16 {
+                    all.pop_first();
+                }
+                outcome
+            }
+            Err(error) => Outcome::failed(error),
+        }
     };
     tokio::task::spawn_blocking(run).await.expect("the emulator does not panic")
 }

@@ -59,6 +59,11 @@ fn what_means_something_else_is_left_alone() {
     project.qdn(&["function", "check", "f.js", "--fix"]).ended(1);
     let expected = code.replace("catch {", "catch (caught) {");
     assert_eq!(project.read("f.js"), expected, "a name of the script's own, an object that is logged");
+    // Another place finds the header by the same name.
+    let code = "function handler(event) {\n  var r = event.request;\n  r.headers['X-Lang'] = { value: 'a' };\n  var name = 'X-Lang';\n  delete r.headers[name];\n  return r;\n}\n";
+    project.write("h.js", code);
+    project.qdn(&["function", "check", "h.js", "--fix"]).ended(1);
+    assert_eq!(project.read("h.js"), code);
     // 1.0 has no `_` in numbers; the number is the same without.
     project.write(
         "g.js",

@@ -183,7 +183,7 @@ mod tests {
         let pace = hasty();
         let asked = Cell::new(0_u32);
         let result = pace
-            .each(0..400, |_| {
+            .each(0..1000, |_| {
                 pace.run(|| async {
                     asked.set(asked.get() + 1);
                     sleep(Duration::from_millis(2)).await;
@@ -191,7 +191,7 @@ mod tests {
                 })
             })
             .await;
-        assert_eq!(result.unwrap().unwrap().len(), 400);
+        assert_eq!(result.unwrap().unwrap().len(), 1000);
         assert!(pace.limit.load(Ordering::Relaxed) < FIRST, "a third refused keeps it low");
     }
 

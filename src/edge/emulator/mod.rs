@@ -2,7 +2,7 @@
 //!
 //! The engine is QuickJS, which is not the edge's njs. What the edge cannot parse is refused before
 //! the engine sees it, what it lacks is taken away, and what it returns is held to CloudFront's rules.
-//! `docs/functions.md` lists what still differs.
+//! `docs/emulator.md` lists what still differs.
 
 mod budget;
 mod engine;

@@ -99,7 +99,7 @@ fn viewers(key: &str, runner: &mut Runner, paths: &mut BTreeSet<String>, familie
 fn leads(runner: &mut Runner, path: &str, key: &str) -> bool {
     let path = utf8_percent_encode(path, BROWSER).to_string();
     let headers = [("host".to_owned(), "localhost".to_owned())];
-    let outcome = runner.run(&Event::viewer_request("GET", &path, None, &headers, "192.0.2.1"));
+    let outcome = runner.decide(&Event::viewer_request("GET", &path, None, &headers, "192.0.2.1"));
     matches!(decision(&outcome), Decision::Key(found) if found == key)
 }
 

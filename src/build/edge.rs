@@ -55,6 +55,14 @@ impl Edge {
 }
 
 impl Runner {
+    /// What the function does with one event, many of which are to be tried: see [`Emulator::decide`].
+    pub(super) fn decide(&mut self, event: &Event) -> Outcome {
+        match &mut self.0 {
+            Ok(emulator) => emulator.decide(event),
+            Err(error) => Outcome::failed(error.clone()),
+        }
+    }
+
     /// Runs the function for one event. What it throws is shown in the sources, where they are known.
     pub fn run(&mut self, event: &Event) -> Outcome {
         let mut outcome = match &mut self.0 {
@@ -405,7 +413,7 @@ pub(super) fn resolver(edge: Option<&Edge>) -> Resolve<'_> {
     let headers = [("host".to_owned(), "localhost".to_owned())];
     Box::new(move |address| {
         let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
-        let outcome = runner.run(&Event::viewer_request("GET", path, query, &headers, "192.0.2.1"));
+        let outcome = runner.decide(&Event::viewer_request("GET", path, query, &headers, "192.0.2.1"));
         match decision(&outcome) {
             Decision::Key(key) => Target::Key(key),
             Decision::Response { status, headers, .. } if (300..400).contains(&status) => {

@@ -6,8 +6,8 @@
 use super::edge::entries;
 use crate::deploy::options::Proof;
 use crate::deploy::remote::Tested;
-use crate::edge::cases::{self, Case, Difference, Expect, Verdict};
-use crate::edge::{DEFAULT_TIME, ErrorKind, Event, KeyValues, Outcome, RunError, Runtime, run};
+use crate::edge::cases::{self, Case, Difference, Expect, Trial, Verdict};
+use crate::edge::{DEFAULT_TIME, Emulator, ErrorKind, Event, KeyValues, Outcome, RunError, Runtime, run};
 use crate::release::Function;
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
 use serde_json::{Map, Value, json};
@@ -59,26 +59,31 @@ impl Proofs {
         let Some(runtime) = Runtime::from_name(&function.runtime) else { return };
         let name = &function.name;
         let mut found = Vec::new();
+        let mut cases = Vec::new();
         for path in cases::of(sources, path) {
             let (case, said) = match sources.utf8(&path) {
                 Ok(text) => cases::parse(&path, text),
                 Err(problem) => (None, vec![problem]),
             };
             problems.extend(said.into_iter().filter(Diagnostic::is_error));
-            let Some(case) = case else { continue };
-            let verdict = cases::run(&case, &function.code, runtime);
+            cases.extend(case);
+        }
+        let verdicts = cases::run_all(&cases, &function.code, runtime, Trial::default());
+        let mut emulator = Emulator::load(&function.code, runtime, KeyValues::default());
+        for (case, verdict) in cases.iter().zip(verdicts) {
             if !verdict.passes() {
-                problems.push(failed(name, &case, &verdict));
+                problems.push(failed(name, case, &verdict));
                 continue;
             }
             if !case.pairs.0.is_empty() {
                 *self.with_store.entry(name.clone()).or_default() += 1;
                 continue;
             }
+            // One that cannot be loaded passes no case.
+            let Ok(emulator) = &mut emulator else { continue };
             for (number, event) in case.events(SAMPLES).into_iter().enumerate() {
-                let at = |event: &Event| run(&function.code, runtime, KeyValues::default(), event);
-                let outcome = at(&event);
-                if at(&event.clone().at(ANOTHER_TIME)).result != outcome.result {
+                let outcome = emulator.decide(&event);
+                if emulator.decide(&event.clone().at(ANOTHER_TIME)).result != outcome.result {
                     *self.by_clock.entry(name.clone()).or_default() += 1;
                     break;
                 }

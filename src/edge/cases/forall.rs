@@ -1,16 +1,16 @@
 //! Properties: what holds for every event of a kind, tried with some hundreds of them.
 
-use super::expect::{self, Difference};
+use super::expect::Difference;
 use super::pattern::{Choices, Pattern};
 use super::{Case, Verdict, judge};
 use crate::edge::emulator::Emulator;
 use crate::edge::event::{Event, Kind};
 use crate::edge::outcome::Outcome;
 use crate::edge::places::Step;
-use crate::edge::runtime::Runtime;
 use crate::source::{SourcePath, near};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use std::ops::ControlFlow;
 
 /// How many events are tried, unless the property or the command says so.
 const TRIES: u32 = 300;
@@ -252,32 +252,38 @@ pub(super) fn drawn(event: &Event) -> [(&'static str, String); 3] {
 }
 
 /// Tries a property, and makes the first failure as small as it gets.
-pub(super) fn run(case: &Case, forall: &Forall, code: &str, runtime: Runtime, trial: Trial) -> Verdict {
-    let mut emulator = match Emulator::load(code, runtime, case.pairs.clone()) {
-        Ok(emulator) => emulator,
-        Err(error) => {
-            let outcome = Outcome::failed(error);
-            return Verdict { differences: expect::compare(&case.expect, &outcome), outcome, tries: 0, found: None };
-        }
-    };
+pub(super) fn run(case: &Case, forall: &Forall, emulator: &mut Emulator, trial: Trial) -> Verdict {
     let mut most = Verdict { outcome: Outcome::default(), differences: Vec::new(), tries: 0, found: None };
     let mut hardest: Option<((u8, usize), Event)> = None;
-    for number in 0..forall.tries(trial) {
+    let mut failed = None;
+    let numbers = 0..forall.tries(trial);
+    let drawn = |number: u32| {
         let mut choices = forall.choices(trial, number);
-        let Ok(event) = forall.event(&mut choices) else { continue };
-        let outcome = emulator.decide(&event);
+        let event = forall.event(&mut choices).ok()?;
+        Some((event, choices))
+    };
+    let events = numbers.clone().filter_map(|number| Some(drawn(number)?.0));
+    emulator.decide_all(events, |event, outcome| {
         let differences = judge(case, &event, &outcome);
         most.tries += 1;
         if !differences.is_empty() {
-            let failure = Failure { choices: choices.into_taken(), event, outcome, differences };
-            let Failure { event, outcome, differences, .. } = smaller(failure, case, forall, &mut emulator);
-            return Verdict { outcome, differences, tries: most.tries, found: Some(event.value().clone()) };
+            failed = Some((event, outcome, differences));
+            return ControlFlow::Break(());
         }
         // Of the longest events one takes the most, as far as that was counted.
         let weight = (outcome.utilization, event.text().len());
         if hardest.as_ref().is_none_or(|(most, _)| weight > *most) {
             hardest = Some((weight, event));
         }
+        ControlFlow::Continue(())
+    });
+    if let Some((event, outcome, differences)) = failed {
+        // Drawn once more, for the choices that led to it.
+        let again = numbers.filter_map(drawn).nth(most.tries as usize - 1);
+        let choices = again.map_or_else(Vec::new, |(_, choices)| choices.into_taken());
+        let failure = smaller(Failure { choices, event, outcome, differences }, case, forall, emulator);
+        let Failure { event, outcome, differences, .. } = failure;
+        return Verdict { outcome, differences, tries: most.tries, found: Some(event.value().clone()) };
     }
     if let Some((_, event)) = hardest {
         most.outcome = emulator.run(&event);

@@ -16,11 +16,12 @@ pub use rewrite::{Unchanged, updated};
 use super::emulator::Emulator;
 use super::event::Event;
 use super::kvs::KeyValues;
-use super::outcome::{Outcome, RunError};
+use super::outcome::Outcome;
 use super::places::{self, Step};
 use super::runtime::Runtime;
 use crate::source::{Diagnostic, SourcePath, Sources};
 use serde_json::{Value, json};
+use std::ops::ControlFlow;
 
 /// One case.
 #[derive(Clone, Debug)]
@@ -87,6 +88,10 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    fn of(case: &Case, outcome: Outcome) -> Self {
+        Self { differences: compare(&case.expect, &outcome), outcome, tries: 0, found: None }
+    }
+
     /// Whether everything is as expected.
     pub fn passes(&self) -> bool {
         self.differences.is_empty()
@@ -183,38 +188,36 @@ pub fn parse(path: &SourcePath, text: &str) -> (Option<Case>, Vec<Diagnostic>) {
 
 /// Runs a case against a function's code.
 pub fn run(case: &Case, code: &str, runtime: Runtime) -> Verdict {
-    Runner::new(code, runtime, Trial::default()).run(case)
+    let mut verdicts = run_all(std::slice::from_ref(case), code, runtime, Trial::default());
+    verdicts.pop().expect("a verdict for each case")
 }
 
-/// Runs many cases against a function's code, in one emulator for as long as they have the same key-value store.
-pub struct Runner<'a> {
-    code: &'a str,
-    runtime: Runtime,
-    trial: Trial,
-    loaded: Option<(KeyValues, Result<Emulator, RunError>)>,
-}
-
-impl<'a> Runner<'a> {
-    /// Nothing is loaded before there is a case. `trial` says with which events of a property, and how many.
-    pub fn new(code: &'a str, runtime: Runtime, trial: Trial) -> Self {
-        Self { code, runtime, trial, loaded: None }
-    }
-
-    /// Runs a case.
-    pub fn run(&mut self, case: &Case) -> Verdict {
-        if let Some(forall) = &case.forall {
-            return forall::run(case, forall, self.code, self.runtime, self.trial);
-        }
-        if self.loaded.as_ref().is_none_or(|(pairs, _)| *pairs != case.pairs) {
-            self.loaded = Some((case.pairs.clone(), Emulator::load(self.code, self.runtime, case.pairs.clone())));
-        }
-        let outcome = match &mut self.loaded {
-            Some((_, Ok(emulator))) => emulator.run(&case.event),
-            Some((_, Err(error))) => Outcome::failed(error.clone()),
-            None => Outcome::default(),
+/// Runs cases against a function's code, in one emulator for as long as they have the same key-value store. `trial` says with which
+/// events of a property, and how many. There is a verdict for each case, in their order.
+pub fn run_all(cases: &[Case], code: &str, runtime: Runtime, trial: Trial) -> Vec<Verdict> {
+    let mut verdicts = Vec::with_capacity(cases.len());
+    for cases in cases.chunk_by(|one, other| one.pairs == other.pairs) {
+        let mut emulator = match Emulator::load(code, runtime, cases[0].pairs.clone()) {
+            Ok(emulator) => emulator,
+            Err(error) => {
+                verdicts.extend(cases.iter().map(|case| Verdict::of(case, Outcome::failed(error.clone()))));
+                continue;
+            }
         };
-        Verdict { differences: compare(&case.expect, &outcome), outcome, tries: 0, found: None }
+        for cases in cases.chunk_by(|one, other| one.forall.is_some() == other.forall.is_some()) {
+            if cases[0].forall.is_some() {
+                let tried = cases.iter().filter_map(|case| Some(forall::run(case, case.forall.as_ref()?, &mut emulator, trial)));
+                verdicts.extend(tried);
+                continue;
+            }
+            let mut waiting = cases.iter();
+            emulator.run_all(cases.iter().map(|case| case.event.clone()), |_, outcome| {
+                verdicts.extend(waiting.next().map(|case| Verdict::of(case, outcome)));
+                ControlFlow::Continue(())
+            });
+        }
     }
+    verdicts
 }
 
 /// What of the outcome of one of a case's events is not as expected.
@@ -328,6 +331,7 @@ mod tests {
         };
         assert_eq!(uris(0), uris(0));
         assert_ne!(uris(0)[1..], uris(1)[1..]);
-        assert_eq!(Runner::new(ROUTE, Runtime::V2, Trial { seed: 0, tries: Some(7) }).run(&case).tries, 7);
+        let trial = Trial { seed: 0, tries: Some(7) };
+        assert_eq!(run_all(&[case], ROUTE, Runtime::V2, trial)[0].tries, 7);
     }
 }

@@ -33,15 +33,13 @@ pub(super) struct Engine {
     /// The script as a function: calling it runs the script from its top and answers the handler.
     script: Persistent<Function<'static>>,
     imports: Persistent<Array<'static>>,
-    /// The calls that tell what is left of a tick.
-    turn: Persistent<Function<'static>>,
+    /// Goes round until it is stopped, and the function that tells how often it went.
+    turns: (Persistent<Function<'static>>, Persistent<Function<'static>>),
     rejections: Rejections,
     budget: Rc<Budget>,
     traces: Rc<Traces>,
     /// From places in what the engine was given to places in what was uploaded.
     origin: Origin,
-    /// The turns of a loop in one tick.
-    tick: u32,
     context: Context,
 }
 
@@ -69,7 +67,7 @@ impl Engine {
             Ok(engine) => engine,
             Err(error) => return Outcome::failed(error),
         };
-        let outcome = engine.outcome(event, exactly, idle(runtime));
+        let outcome = engine.outcome(event, exactly);
         let stopped = engine.budget.is_exceeded() || outcome.error.as_ref().is_some_and(|error| error.message == NO_MEMORY);
         if !stopped && !script.is_lasting() {
             *slot = Some(engine);
@@ -110,16 +108,11 @@ impl Engine {
             })
         });
         let origin = script.origin();
-        let (world, script, imports, turn) = made?;
-        let mut made = Self { world, script, imports, turn, rejections, budget, traces, origin, tick: 0, context };
-        made.tick = made.context.with(|ctx| {
-            made.left_of_tick(&ctx);
-            made.left_of_tick(&ctx)
-        });
-        Ok(made)
+        let (world, script, imports, turns) = made?;
+        Ok(Self { world, script, imports, turns, rejections, budget, traces, origin, context })
     }
 
-    fn outcome(&self, event: &Event, exactly: Exactly, idle: u32) -> Outcome {
+    fn outcome(&self, event: &Event, exactly: Exactly) -> Outcome {
         self.traces.begin();
         let (returned, spent) = self.context.with(|ctx| {
             self.budget.begin();
@@ -133,7 +126,7 @@ impl Engine {
             (returned, spent.unwrap_or_else(|| self.spent(&ctx, exactly)))
         });
         let mut outcome = Outcome {
-            utilization: if self.budget.is_exceeded() { 100 } else { budget::percent(spent.saturating_sub(idle)) },
+            utilization: if self.budget.is_exceeded() { 100 } else { budget::percent(spent) },
             logs: self.traces.logs.take(),
             origin: self.traces.origin.take(),
             reached: self.traces.reached.take(),
@@ -254,28 +247,25 @@ impl Engine {
         }
     }
 
-    /// Everything counted since the budget began.
+    /// Everything that the function itself has spent since the budget began.
     fn spent(&self, ctx: &Ctx<'_>, exactly: Exactly) -> u32 {
-        let left = match exactly {
-            _ if self.budget.is_exceeded() => 0,
-            Exactly::Yes => self.left_of_tick(ctx),
-            Exactly::No => self.tick,
-        };
-        self.budget.spent(self.tick, left)
+        if exactly == Exactly::No {
+            return self.budget.spent(TICK, TICK);
+        }
+        let left = if self.budget.is_exceeded() { 0 } else { self.left_of_tick(ctx) };
+        self.budget.spent(TICK, left).saturating_sub(STEP)
     }
 
     /// How many turns of a loop are missing to the next tick: made, and counted. The next tick is a whole one.
     ///
     /// The engine asks its handler once in ten thousand, too coarsely to tell one small function from another.
     fn left_of_tick(&self, ctx: &Ctx<'_>) -> u32 {
+        let (go, count) = &self.turns;
+        let (Ok(go), Ok(count)) = (go.clone().restore(ctx), count.clone().restore(ctx)) else { return 0 };
         self.budget.probe();
-        let Ok(turn) = self.turn.clone().restore(ctx) else { return 0 };
-        let mut left = 0;
-        while left < MOST && turn.call::<_, ()>(()).is_ok() {
-            left += STEP;
-        }
+        let _ = go.call::<_, ()>(());
         ctx.catch();
-        left
+        count.call(()).unwrap_or(0)
     }
 }
 
@@ -287,25 +277,17 @@ pub(super) enum Exactly {
     No,
 }
 
-/// Turns of the loop for one call of [`Engine::left_of_tick`]; its answer is as exact as that.
+/// The turns of a loop in one tick: the engine ticks once in ten thousand calls and jumps, and a turn is two of them.
+const TICK: u32 = 5_000;
+
+/// What [`Engine::left_of_tick`] is exact to. It rounds down, so that a function that does nothing has spent one of these.
 const STEP: u32 = 50;
 
-/// More turns than any tick has: the engine ticks once in ten thousand calls and jumps.
-const MOST: u32 = 20_000;
-
-/// What an engine counts for a function that does nothing: finding the handler, and hearing that it is done.
-fn idle(runtime: Runtime) -> u32 {
-    static IDLE: [std::sync::OnceLock<u32>; 2] = [const { std::sync::OnceLock::new() }; 2];
-    *IDLE[runtime as usize].get_or_init(|| {
-        let event = Event::viewer_request("GET", "/", None, &[], "192.0.2.1");
-        let Ok(engine) = Engine::new(&Script::bare("function handler() {}"), runtime, &KeyValues::default()) else { return 0 };
-        engine.context.with(|ctx| {
-            engine.budget.begin();
-            let mut spent = None;
-            let _ = engine.call(&ctx, &event, Exactly::Yes, &mut spent);
-            spent.unwrap_or_default()
-        })
-    })
+/// Goes round until the engine stops it, and tells how often. A turn is two jumps; each inner loop is one, and takes a third of
+/// the time of a `for` that counts.
+fn turns() -> String {
+    let jumps = "while(f);".repeat(2 * STEP as usize - 1);
+    format!("(function(){{var n;return[function(f){{for(n=0;;n+={STEP}){{{jumps}}}}},function(){{return n}}]}})()")
 }
 
 /// The parts of the world, each a function of what it needs.
@@ -319,7 +301,11 @@ const PARTS: &[(&str, &str)] = &[
     ("texts", include_str!("texts.js")),
 ];
 
-type Made = (World, Persistent<Function<'static>>, Persistent<Array<'static>>, Persistent<Function<'static>>);
+/// Those of them that only a function has use for that names a module. They are a third of it all.
+const MODULES: &[&str] = &["cwt", "modules"];
+
+type Kept = Persistent<Function<'static>>;
+type Made = (World, Kept, Persistent<Array<'static>>, (Kept, Kept));
 
 fn make<'js>(
     ctx: &Ctx<'js>,
@@ -339,9 +325,9 @@ fn make<'js>(
         "patterns": script.patterns(),
     });
     let config = ctx.json_parse(config.to_string())?;
-    let turn: Function<'js> = ctx.eval(format!("(function(){{for(var i=0;i<{STEP};i++);}})"))?;
+    let turns: Array<'js> = ctx.eval(turns())?;
     let parts = Object::new(ctx.clone())?;
-    for (name, code) in PARTS {
+    for (name, code) in PARTS.iter().filter(|(name, _)| script.wants_modules() || !MODULES.contains(name)) {
         parts.set(*name, ctx.eval::<Value<'js>, _>(*code)?)?;
     }
     let prelude: Function<'js> = ctx.eval(include_str!("prelude.js"))?;
@@ -361,7 +347,9 @@ fn make<'js>(
     let script: Function<'js> = ctx.eval_with_options(script.code(), options)?;
     let saved = |name: &str| Ok::<_, rquickjs::Error>(Persistent::save(ctx, world.get::<_, Function<'js>>(name)?));
     let world = World { begin: saved("begin")?, event: saved("event")?, result: saved("result")?, describe: saved("describe")? };
-    Ok((world, Persistent::save(ctx, script), Persistent::save(ctx, imports), Persistent::save(ctx, turn)))
+    let turn = |at| Ok::<_, rquickjs::Error>(Persistent::save(ctx, turns.get::<Function<'js>>(at)?));
+    let turns = (turn(0)?, turn(1)?);
+    Ok((world, Persistent::save(ctx, script), Persistent::save(ctx, imports), turns))
 }
 
 /// The surface as objects, for the prelude to look names up in.

@@ -17,6 +17,8 @@ use super::outcome::{Outcome, RunError};
 use super::runtime::Runtime;
 use engine::{Engine, Exactly};
 use script::Script;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -29,6 +31,9 @@ const THREAD_STACK: usize = 8 << 20;
 /// joining an array of four thousand million holes: the thread is left to itself then. Long enough for a machine that is busy
 /// with other things to make an engine and run it.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How many events are with the engine before the first of their outcomes is looked at: enough that neither waits for the other.
+const AHEAD: usize = 64;
 
 /// A loaded function. It may be sent to another thread.
 ///
@@ -70,12 +75,67 @@ impl Emulator {
         self.call(event, Exactly::No)
     }
 
+    /// [`run`](Self::run) for one event after the other. The function goes on while the outcomes before are looked at; nothing is
+    /// looked at any more after `look` breaks.
+    pub fn run_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(Event, Outcome) -> ControlFlow<()>) {
+        self.all(events, Exactly::Yes, look);
+    }
+
+    /// [`decide`](Self::decide) in the same way.
+    pub fn decide_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(Event, Outcome) -> ControlFlow<()>) {
+        self.all(events, Exactly::No, look);
+    }
+
     fn call(&mut self, event: &Event, exactly: Exactly) -> Outcome {
-        let worker = self.worker.take().map_or_else(|| Worker::start(self.script.clone(), self.runtime, self.pairs.clone()), Ok);
-        let Ok(worker) = worker else {
+        self.send(event, exactly);
+        self.receive()
+    }
+
+    fn all(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+        exactly: Exactly,
+        mut look: impl FnMut(Event, Outcome) -> ControlFlow<()>,
+    ) {
+        let mut events = events.into_iter().fuse();
+        let mut sent = VecDeque::with_capacity(AHEAD);
+        loop {
+            while sent.len() < AHEAD
+                && let Some(event) = events.next()
+            {
+                self.send(&event, exactly);
+                sent.push_back(event);
+            }
+            let Some(event) = sent.pop_front() else { return };
+            let outcome = self.receive();
+            if self.worker.is_none() {
+                // It was left behind with all that it had been given.
+                sent.iter().for_each(|event| self.send(event, exactly));
+            }
+            if look(event, outcome).is_break() {
+                // The answers that are on their way are nobody's.
+                self.worker = self.worker.take().filter(|_| sent.is_empty());
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self, event: &Event, exactly: Exactly) {
+        if self.worker.is_none() {
+            self.worker = Worker::start(self.script.clone(), self.runtime, self.pairs.clone()).ok();
+        }
+        if let Some(worker) = &self.worker {
+            // One that has ended is noticed when its answer is missing.
+            let _ = worker.events.send((event.clone(), exactly));
+        }
+    }
+
+    /// The outcome of the first event that has none yet.
+    fn receive(&mut self) -> Outcome {
+        let Some(worker) = self.worker.take() else {
             return Outcome::failed(RunError::execution("InternalError: no thread to run the function on"));
         };
-        match worker.run(event, exactly) {
+        match worker.outcomes.recv_timeout(PATIENCE) {
             Ok(outcome) => {
                 self.worker = Some(worker);
                 outcome
@@ -117,10 +177,5 @@ impl Worker {
             }
         })?;
         Ok(Self { events, outcomes })
-    }
-
-    fn run(&self, event: &Event, exactly: Exactly) -> Result<Outcome, RecvTimeoutError> {
-        self.events.send((event.clone(), exactly)).map_err(|_| RecvTimeoutError::Disconnected)?;
-        self.outcomes.recv_timeout(PATIENCE)
     }
 }

@@ -168,7 +168,8 @@
 
   // --- modules
 
-  const found = parts.modules({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt: parts.cwt, ordered: order.ordered });
+  // Left out where the script names none of them, nor `Buffer`.
+  const found = parts.modules === undefined ? {} : parts.modules({ host, config, state, world, v1, hide, methods, bytesOf, encode, latin1, inward, outward, construct, cwt: parts.cwt, ordered: order.ordered });
   const clean = (table, names) => {
     const object = {};
     for (const name of names) object[name] = Object.freeze(table[name]);

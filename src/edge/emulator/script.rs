@@ -19,6 +19,7 @@ pub(super) struct Script {
     /// The modules it imports, in the order of the parameters they are given to.
     imports: Vec<String>,
     lasting: bool,
+    modules: bool,
     letters: BTreeSet<char>,
     patterns: BTreeMap<String, String>,
     origin: Origin,
@@ -55,21 +56,10 @@ impl Script {
         let names: Vec<&str> = facts.imports.iter().map(|import| import.local.as_str()).collect();
         let imports = facts.imports.iter().map(|import| import.module.clone()).collect();
         let given = wrap(&rest, &names);
+        let names_one = || !names.is_empty() || ["Buffer", "require"].iter().any(|name| code.contains(name));
+        let modules = runtime == Runtime::V1 || facts.reaches_builtins || names_one();
         let origin = Origin { written: code.to_owned(), given: given.clone(), head: head(&names).len(), pieces };
-        Ok(Self { code: given, imports, lasting: facts.reaches_builtins, letters, patterns, origin, counted: false })
-    }
-
-    /// A script of our own, of which everything is known.
-    pub(super) fn bare(code: &str) -> Self {
-        Self {
-            code: wrap(code, &[]),
-            imports: Vec::new(),
-            lasting: false,
-            letters: BTreeSet::new(),
-            patterns: BTreeMap::new(),
-            origin: Origin::default(),
-            counted: false,
-        }
+        Ok(Self { code: given, imports, lasting: facts.reaches_builtins, modules, letters, patterns, origin, counted: false })
     }
 
     pub(super) fn code(&self) -> &str {
@@ -84,6 +74,12 @@ impl Script {
     /// Whether it may leave something in the engine for the next event.
     pub(super) fn is_lasting(&self) -> bool {
         self.lasting
+    }
+
+    /// Whether it may ask for a module, or for `Buffer`, which is part of one. Whoever builds names out of pieces reaches for the
+    /// built-ins. In runtime 1.0 they change what every text can do.
+    pub(super) fn wants_modules(&self) -> bool {
+        self.modules
     }
 
     /// From places in the code to places in what was uploaded.

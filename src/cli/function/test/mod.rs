@@ -11,7 +11,7 @@ use super::super::ui::Ui;
 use super::super::{PROBLEMS, deploy};
 use super::args::{Test, Update};
 use super::workshop::Workshop;
-use crate::edge::cases::{self, Case, Runner, Trial, Verdict};
+use crate::edge::cases::{self, Case, Trial, Verdict};
 use crate::source::{self, Diagnostic, Sources};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -113,28 +113,26 @@ pub(in crate::cli) fn reports(workshop: &Workshop, trial: Trial) -> (Vec<Report>
                 continue;
             }
         };
-        let mut verdicts = Vec::new();
-        let mut thrown = BTreeMap::new();
-        let tracer = workshop.tracer(&bundle.source_map, function);
-        let mut runner = Runner::new(&bundle.code, function.runtime, trial);
+        let mut cases = Vec::new();
         for path in cases::of(&workshop.sources, &function.path) {
-            let text = match workshop.sources.utf8(&path) {
-                Ok(text) => text,
-                Err(problem) => {
-                    diagnostics.push(problem);
-                    continue;
+            match workshop.sources.utf8(&path) {
+                Ok(text) => {
+                    let (case, found) = cases::parse(&path, text);
+                    diagnostics.extend(found);
+                    cases.extend(case);
                 }
-            };
-            let (case, found) = cases::parse(&path, text);
-            diagnostics.extend(found);
-            if let Some(case) = case {
-                let verdict = runner.run(&case);
-                if let Some(error) = verdict.outcome.error.as_ref().filter(|_| !verdict.outcome.trace.is_empty()) {
-                    thrown.insert(case.name.clone(), tracer.explain(error, &verdict.outcome.trace));
-                }
-                verdicts.push((case, verdict));
+                Err(problem) => diagnostics.push(problem),
             }
         }
+        let verdicts = cases::run_all(&cases, &bundle.code, function.runtime, trial);
+        let tracer = workshop.tracer(&bundle.source_map, function);
+        let mut thrown = BTreeMap::new();
+        for (case, verdict) in cases.iter().zip(&verdicts) {
+            if let Some(error) = verdict.outcome.error.as_ref().filter(|_| !verdict.outcome.trace.is_empty()) {
+                thrown.insert(case.name.clone(), tracer.explain(error, &verdict.outcome.trace));
+            }
+        }
+        let verdicts = cases.into_iter().zip(verdicts).collect();
         reports.push(Report { name: function.name.clone(), verdicts, thrown });
     }
     source::sort(&mut diagnostics);

@@ -4,7 +4,7 @@ use super::super::super::ui::Ui;
 use super::super::workshop::Workshop;
 use super::Report;
 use crate::disk;
-use crate::edge::cases::{self, Difference, Runner, Trial, Unchanged};
+use crate::edge::cases::{self, Difference, Trial, Unchanged};
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
@@ -40,7 +40,8 @@ pub(super) fn update(workshop: &Workshop, reports: &mut [Report], errors: bool, 
                     disk::write_file(&file, new.as_bytes())
                         .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
                     if let (Some(read), _) = cases::parse(&case.path, &new) {
-                        *verdict = Runner::new(&bundle.code, function.runtime, trial).run(&read);
+                        let verdicts = cases::run_all(std::slice::from_ref(&read), &bundle.code, function.runtime, trial);
+                        verdicts.into_iter().for_each(|new| *verdict = new);
                         *case = read;
                     }
                 }

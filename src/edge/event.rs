@@ -34,7 +34,7 @@ impl Kind {
 pub struct Event {
     kind: Kind,
     value: Value,
-    /// As written: the order of a query's names is part of it, and a `Value` has lost it.
+    /// As CloudFront makes it, see [`form`].
     text: String,
     raw_query: Option<String>,
     time: i64,
@@ -64,31 +64,20 @@ impl Event {
             return (None, problems);
         }
         let raw_query = value.pointer("/request/querystring").map(query_string).filter(|query| !query.is_empty());
-        let text = if at.is_empty() { text.to_owned() } else { value.to_string() };
-        (Some(Self { kind, value: value.clone(), text, raw_query, time: DEFAULT_TIME }), problems)
+        // Of an event by itself the order of a query's names is told, and a `Value` has lost it.
+        let form = if at.is_empty() { form(value, |steps| places::find(text, steps).start) } else { form(value, |_| 0) };
+        (Some(Self { kind, value: value.clone(), text: form, raw_query, time: DEFAULT_TIME }), problems)
     }
 
     /// The event of a request as it came in: the path and the query as sent, header names in any case.
     pub fn viewer_request(method: &str, path: &str, query: Option<&str>, headers: &[(String, String)], ip: &str) -> Self {
-        let (mut fields, mut cookies) = (Entries::default(), Entries::default());
-        for (name, value) in headers {
-            let name = name.to_ascii_lowercase();
-            if name == "cookie" {
-                for pair in value.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    cookies.add(name, value);
-                }
-            } else if !super::headers::disallowed(&name) {
-                fields.add(&name, value);
-            }
-        }
-        let mut values = Entries::default();
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            values.add(name, value);
-        }
+        let Request { values, fields, cookies } = Request::of(query, headers);
+        let context = json!({
+            "eventType": Kind::ViewerRequest.name(), "distributionDomainName": "d0.cloudfront.net", "distributionId": "LOCAL",
+            "requestId": "local",
+        });
         let text = format!(
-            r#"{{"version":"1.0","context":{{"eventType":"viewer-request","distributionDomainName":"d0.cloudfront.net","distributionId":"LOCAL","requestId":"local"}},"viewer":{{"ip":{}}},"request":{{"method":{},"uri":{},"querystring":{},"headers":{},"cookies":{}}}}}"#,
+            r#"{{"version":"1.0","context":{context},"viewer":{{"ip":{}}},"request":{{"method":{},"uri":{},"querystring":{},"headers":{},"cookies":{}}}}}"#,
             json!(ip),
             json!(method),
             json!(path),
@@ -96,8 +85,39 @@ impl Event {
             fields.json(),
             cookies.json(),
         );
-        let value = serde_json::from_str(&text).unwrap_or_default();
+        let value = json!({
+            "version": "1.0", "context": context, "viewer": { "ip": ip },
+            "request": {
+                "method": method, "uri": path, "querystring": values.value(), "headers": fields.value(), "cookies": cookies.value(),
+            },
+        });
         Self { kind: Kind::ViewerRequest, value, text, raw_query: query.map(str::to_owned), time: DEFAULT_TIME }
+    }
+
+    /// An event that somebody made up, such as one that a property is tried with: it says no more than a case would. Its path begins
+    /// with `/`.
+    pub(super) fn drawn(
+        kind: Kind,
+        method: &str,
+        path: &str,
+        query: Option<&str>,
+        headers: &[(String, String)],
+        ip: &str,
+        response: Option<Value>,
+    ) -> Self {
+        let Request { values, fields, cookies } = Request::of(query, headers);
+        let query = values.value();
+        let raw_query = Some(query_string(&query)).filter(|query| !query.is_empty());
+        let mut value = json!({
+            "version": "1.0", "context": { "eventType": kind.name() }, "viewer": { "ip": ip },
+            "request": {
+                "method": method, "uri": path, "querystring": query, "headers": fields.value(), "cookies": cookies.value(),
+            },
+        });
+        if let Some(response) = response {
+            value["response"] = response;
+        }
+        Self { kind, text: form(&value, |_| 0), value, raw_query, time: DEFAULT_TIME }
     }
 
     /// The event of the response to this request.
@@ -120,7 +140,8 @@ impl Event {
         value["response"] =
             json!({ "statusCode": status, "statusDescription": description, "headers": fields, "cookies": cookies });
         value["context"]["eventType"] = json!(Kind::ViewerResponse.name());
-        Self { kind: Kind::ViewerResponse, text: value.to_string(), value, raw_query: self.raw_query.clone(), time: self.time }
+        let text = form(&value, |_| 0);
+        Self { kind: Kind::ViewerResponse, text, value, raw_query: self.raw_query.clone(), time: self.time }
     }
 
     /// The same event at another time, in milliseconds since 1970.
@@ -140,7 +161,7 @@ impl Event {
         &self.value
     }
 
-    /// The JSON, with its names in the order they were written.
+    /// The JSON that a function is given.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -166,6 +187,80 @@ impl Event {
     }
 }
 
+/// An event as CloudFront makes it: known names only, in their order, and empty objects where nothing was given. `place` tells
+/// where a name of a table stands; those in the same place are in the order of the alphabet.
+fn form(value: &Value, place: impl Fn(&[Step]) -> usize) -> String {
+    let member = |name: &str, value: Option<&Value>| value.map(|value| format!("{}:{value}", json!(name)));
+    let listed = |members: Vec<Option<String>>| format!("{{{}}}", members.into_iter().flatten().collect::<Vec<_>>().join(","));
+    let entry = |entry: &Value, attributes: Option<&Value>| {
+        let many = entry.get("multiValue").and_then(Value::as_array);
+        let values = many.map(|many| many.iter().map(|one| listed(vec![member("value", one.get("value"))])).collect::<Vec<_>>());
+        let first = many.and_then(|many| many.first()?.get("value"));
+        listed(vec![
+            member("value", entry.get("value").or(first)),
+            member("attributes", attributes),
+            values.map(|values| format!("\"multiValue\":[{}]", values.join(","))),
+        ])
+    };
+    let table = |part: &str, name: &str| {
+        let entries = value.get(part).and_then(|part| part.get(name)).and_then(Value::as_object);
+        let mut entries: Vec<(&String, &Value)> = entries.into_iter().flatten().collect();
+        entries.sort_by_cached_key(|(key, _)| place(&[part.into(), name.into(), key.as_str().into()]));
+        let has_attributes = part == "response" && name == "cookies";
+        let entries = entries.into_iter().map(|(key, value)| {
+            let attributes = value.get("attributes").filter(|_| has_attributes);
+            format!("{}:{}", json!(key), entry(value, attributes))
+        });
+        Some(format!("\"{name}\":{{{}}}", entries.collect::<Vec<_>>().join(",")))
+    };
+    let part = |part: &str, names: &[&str], tables: &[&str]| {
+        let given = value.get(part);
+        let mut members: Vec<_> = names.iter().map(|name| member(name, given.and_then(|given| given.get(*name)))).collect();
+        members.extend(tables.iter().map(|name| table(part, name)));
+        Some(format!("\"{part}\":{}", listed(members)))
+    };
+    let empty = json!({});
+    let somebody = json!("198.51.100.11");
+    let ip = value.get("viewer").and_then(|viewer| viewer.get("ip")).unwrap_or(&somebody);
+    listed(vec![
+        member("version", value.get("version")),
+        member("context", value.get("context").filter(|context| context.is_object()).or(Some(&empty))),
+        Some(format!("\"viewer\":{{\"ip\":{ip}}}")),
+        part("request", &["method", "uri"], &["querystring", "headers", "cookies"]),
+        value.get("response").and_then(|_| part("response", &["statusCode", "statusDescription"], &["headers", "cookies"])),
+    ])
+}
+
+/// The parts of a request that have names.
+#[derive(Default)]
+struct Request {
+    values: Entries,
+    fields: Entries,
+    cookies: Entries,
+}
+
+impl Request {
+    fn of(query: Option<&str>, headers: &[(String, String)]) -> Self {
+        let mut request = Self::default();
+        for (name, value) in headers {
+            let name = name.to_ascii_lowercase();
+            if name == "cookie" {
+                for pair in value.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    request.cookies.add(name, value);
+                }
+            } else if !super::headers::disallowed(&name) {
+                request.fields.add(&name, value);
+            }
+        }
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            request.values.add(name, value);
+        }
+        request
+    }
+}
+
 /// Names with one or more values, in the order in which they first came.
 #[derive(Default)]
 struct Entries(Vec<(String, Vec<String>)>);
@@ -178,18 +273,23 @@ impl Entries {
         }
     }
 
+    fn entries(&self) -> impl Iterator<Item = (&String, Value)> {
+        self.0.iter().map(|(name, values)| {
+            let mut entry = json!({ "value": values[0] });
+            if values.len() > 1 {
+                entry["multiValue"] = values.iter().map(|value| json!({ "value": value })).collect();
+            }
+            (name, entry)
+        })
+    }
+
+    fn value(&self) -> Value {
+        self.entries().map(|(name, entry)| (name.clone(), entry)).collect()
+    }
+
+    /// With the names in their order, which a `Value` loses.
     fn json(&self) -> String {
-        let entries: Vec<String> = self
-            .0
-            .iter()
-            .map(|(name, values)| {
-                let mut entry = json!({ "value": values[0] });
-                if values.len() > 1 {
-                    entry["multiValue"] = values.iter().map(|value| json!({ "value": value })).collect();
-                }
-                format!("{}:{entry}", json!(name))
-            })
-            .collect();
+        let entries: Vec<String> = self.entries().map(|(name, entry)| format!("{}:{entry}", json!(name))).collect();
         format!("{{{}}}", entries.join(","))
     }
 }
@@ -379,6 +479,21 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_is_given_what_cloudfront_makes_of_an_event() {
+        let text = r#"{"request":{"uri":"/","method":"GET","body":"x","querystring":{"z":{"value":"1"},"a":{"multiValue":[{"value":"2","more":1},{"value":"3"}]}},
+            "cookies":{"c":{"value":"d","attributes":"Secure"}}},"response":{"statusCode":200,"cookies":{"c":{"value":"d","attributes":"Secure"}}},
+            "version":"1.0","context":{"eventType":"viewer-response"}}"#;
+        let (event, _) = Event::parse(&"e.json".into(), text);
+        assert_eq!(
+            event.unwrap().text(),
+            r#"{"version":"1.0","context":{"eventType":"viewer-response"},"viewer":{"ip":"198.51.100.11"},"request":{"method":"GET","uri":"/","querystring":{"z":{"value":"1"},"a":{"value":"2","multiValue":[{"value":"2"},{"value":"3"}]}},"headers":{},"cookies":{"c":{"value":"d"}}},"response":{"statusCode":200,"headers":{},"cookies":{"c":{"value":"d","attributes":"Secure"}}}}"#
+        );
+        let headers = [("Host".to_owned(), "x".to_owned())];
+        let event = Event::viewer_request("GET", "/a", Some("z=1&a=2&z=3"), &headers, "::1");
+        assert_eq!(form(&event.value, |_| 0), event.text.replace(r#""z":{"value":"1","multiValue":[{"value":"1"},{"value":"3"}]},"a":{"value":"2"}"#, r#""a":{"value":"2"},"z":{"value":"1","multiValue":[{"value":"1"},{"value":"3"}]}"#));
+    }
 
     fn problems(text: &str) -> Vec<(usize, String)> {
         let (event, problems) = Event::parse(&"e.json".into(), text);

@@ -7,8 +7,8 @@ use crate::edge::emulator::Emulator;
 use crate::edge::event::{Event, Kind};
 use crate::edge::outcome::Outcome;
 use crate::edge::places::Step;
-use crate::source::{SourcePath, near};
-use serde_json::{Map, Value, json};
+use crate::source::{Diagnostic, SourcePath, near};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::ops::ControlFlow;
 
@@ -127,10 +127,17 @@ impl Forall {
         if wrong.len() > before {
             return None;
         }
-        // The simplest event is one that the case reader takes, or nothing would ever be tried.
-        match forall.event(&mut Choices::again(&[])) {
-            Ok(_) => Some(forall),
-            Err(why) => {
+        // The simplest event is one that the case reader takes, or nothing would ever be tried. All others are like it.
+        let why = match forall.event(&mut Choices::again(&[])) {
+            Ok(event) => {
+                let (_, problems) = Event::parse(&SourcePath::new("event"), event.text());
+                problems.into_iter().find(Diagnostic::is_error).map(|problem| problem.message)
+            }
+            Err(why) => Some(why),
+        };
+        match why {
+            None => Some(forall),
+            Some(why) => {
                 wrong.push((
                     Vec::new(),
                     format!("its events are none: {why}"),
@@ -194,14 +201,10 @@ impl Forall {
         if !cookies.is_empty() {
             headers.push(("cookie".to_owned(), cookies));
         }
-        let mut value = Event::viewer_request(&method, &uri, query.as_deref(), &headers, &self.ip).value().clone();
-        value["context"] = json!({ "eventType": self.kind.name() });
-        if let Some(response) = &self.response {
-            value["response"] = response.clone();
+        if !uri.starts_with('/') {
+            return Err("the uri does not begin with `/`".to_owned());
         }
-        let (event, problems) = Event::from_part(&SourcePath::new("event"), &value.to_string(), &[], &value);
-        let why = || problems.iter().find(|problem| problem.is_error()).map_or_else(String::new, |problem| problem.message.clone());
-        event.ok_or_else(why)
+        Ok(Event::drawn(self.kind, &method, &uri, query.as_deref(), &headers, &self.ip, self.response.clone()))
     }
 }
 
@@ -264,16 +267,16 @@ pub(super) fn run(case: &Case, forall: &Forall, emulator: &mut Emulator, trial: 
     };
     let events = numbers.clone().filter_map(|number| Some(drawn(number)?.0));
     emulator.decide_all(events, |event, outcome| {
-        let differences = judge(case, &event, &outcome);
+        let differences = judge(case, event, &outcome);
         most.tries += 1;
         if !differences.is_empty() {
-            failed = Some((event, outcome, differences));
+            failed = Some((event.clone(), outcome, differences));
             return ControlFlow::Break(());
         }
         // Of the longest events one takes the most, as far as that was counted.
         let weight = (outcome.utilization, event.text().len());
         if hardest.as_ref().is_none_or(|(most, _)| weight > *most) {
-            hardest = Some((weight, event));
+            hardest = Some((weight, event.clone()));
         }
         ControlFlow::Continue(())
     });

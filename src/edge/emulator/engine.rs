@@ -46,6 +46,7 @@ pub(super) struct Engine {
 /// The prelude's side of the world.
 struct World {
     begin: Persistent<Function<'static>>,
+    read: Persistent<Function<'static>>,
     event: Persistent<Function<'static>>,
     result: Persistent<Function<'static>>,
     describe: Persistent<Function<'static>>,
@@ -162,9 +163,9 @@ impl Engine {
         restored(&self.world.begin)?
             .call::<_, ()>((event.time() as f64, request, event.raw_query().map(str::to_owned)))
             .map_err(fail)?;
-        let given = match event.text() {
-            text if text.contains("\\u") => script::without_pairs(text),
-            text => text.to_owned(),
+        let given: Value<'_> = match event.text() {
+            text if host::is_plain(text) => ctx.json_parse(text).map_err(fail)?,
+            text => restored(&self.world.read)?.call((script::without_pairs(text),)).map_err(fail)?,
         };
         let given: Value<'_> = restored(&self.world.event)?.call((given,)).map_err(fail)?;
         if exactly == Exactly::Yes {
@@ -197,9 +198,14 @@ impl Engine {
             // A getter of what was returned may still loop.
             self.budget.begin();
         }
-        match restored(&self.world.result)?.call::<_, Option<String>>((returned,)) {
-            Ok(Some(text)) => Ok(serde_json::from_str(&text).ok()),
-            Ok(None) => Ok(None),
+        let json = || {
+            let Some(json) = ctx.json_stringify(returned)? else { return Ok(None) };
+            let json = json.to_string()?;
+            // What stands for characters that the engine writes as two.
+            Ok(Some(if json.contains("\\ud") { self.world.result.clone().restore(ctx)?.call((json,))? } else { json }))
+        };
+        match json() {
+            Ok(text) => Ok(text.and_then(|text: String| serde_json::from_str(&text).ok())),
             // A circle, or a getter that throws: there is a result, but none that can be read.
             Err(error) => {
                 let error = fail(error);
@@ -346,7 +352,7 @@ fn make<'js>(
     options.filename = Some("function.js".to_owned());
     let script: Function<'js> = ctx.eval_with_options(script.code(), options)?;
     let saved = |name: &str| Ok::<_, rquickjs::Error>(Persistent::save(ctx, world.get::<_, Function<'js>>(name)?));
-    let world = World { begin: saved("begin")?, event: saved("event")?, result: saved("result")?, describe: saved("describe")? };
+    let world = World { begin: saved("begin")?, read: saved("read")?, event: saved("event")?, result: saved("result")?, describe: saved("describe")? };
     let turn = |at| Ok::<_, rquickjs::Error>(Persistent::save(ctx, turns.get::<Function<'js>>(at)?));
     let turns = (turn(0)?, turn(1)?);
     Ok((world, Persistent::save(ctx, script), Persistent::save(ctx, imports), turns))

@@ -139,7 +139,7 @@ pub(super) fn object<'js>(
     )?;
 
     // Of texts without half pairs, which is all that can leave the engine.
-    host.set("hasLong", Function::new(ctx.clone(), |text: String| text.bytes().any(|byte| byte >= 0xf0))?)?;
+    host.set("hasLong", Function::new(ctx.clone(), |text: String| is_long(&text))?)?;
     host.set("isAscii", Function::new(ctx.clone(), |text: String| text.is_ascii())?)?;
     host.set("hasIndex", Function::new(ctx.clone(), |text: String| has_index(&text))?)?;
     // What is wrong with a pattern, or nothing; and the pattern for the engine.
@@ -172,6 +172,16 @@ pub(super) fn object<'js>(
         })?,
     )?;
     Ok(host)
+}
+
+/// Whether the engine reads a JSON text as the edge does: nothing in it stands for a character that the engine writes as two, and no
+/// key looks like an integer.
+pub(super) fn is_plain(json: &str) -> bool {
+    !json.contains("\\u") && !is_long(json) && !has_index(json)
+}
+
+fn is_long(text: &str) -> bool {
+    text.bytes().any(|byte| byte >= 0xf0)
 }
 
 /// Whether a JSON text may hold a key that looks like an integer: digits in quotes, and a colon behind them.

@@ -77,17 +77,17 @@ impl Emulator {
 
     /// [`run`](Self::run) for one event after the other. The function goes on while the outcomes before are looked at; nothing is
     /// looked at any more after `look` breaks.
-    pub fn run_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(Event, Outcome) -> ControlFlow<()>) {
+    pub fn run_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(&Event, Outcome) -> ControlFlow<()>) {
         self.all(events, Exactly::Yes, look);
     }
 
     /// [`decide`](Self::decide) in the same way.
-    pub fn decide_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(Event, Outcome) -> ControlFlow<()>) {
+    pub fn decide_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(&Event, Outcome) -> ControlFlow<()>) {
         self.all(events, Exactly::No, look);
     }
 
     fn call(&mut self, event: &Event, exactly: Exactly) -> Outcome {
-        self.send(event, exactly);
+        self.send(&Arc::new(event.clone()), exactly);
         self.receive()
     }
 
@@ -95,9 +95,9 @@ impl Emulator {
         &mut self,
         events: impl IntoIterator<Item = Event>,
         exactly: Exactly,
-        mut look: impl FnMut(Event, Outcome) -> ControlFlow<()>,
+        mut look: impl FnMut(&Event, Outcome) -> ControlFlow<()>,
     ) {
-        let mut events = events.into_iter().fuse();
+        let mut events = events.into_iter().map(Arc::new).fuse();
         let mut sent = VecDeque::with_capacity(AHEAD);
         loop {
             while sent.len() < AHEAD
@@ -112,7 +112,7 @@ impl Emulator {
                 // It was left behind with all that it had been given.
                 sent.iter().for_each(|event| self.send(event, exactly));
             }
-            if look(event, outcome).is_break() {
+            if look(&event, outcome).is_break() {
                 // The answers that are on their way are nobody's.
                 self.worker = self.worker.take().filter(|_| sent.is_empty());
                 return;
@@ -120,13 +120,13 @@ impl Emulator {
         }
     }
 
-    fn send(&mut self, event: &Event, exactly: Exactly) {
+    fn send(&mut self, event: &Arc<Event>, exactly: Exactly) {
         if self.worker.is_none() {
             self.worker = Worker::start(self.script.clone(), self.runtime, self.pairs.clone()).ok();
         }
         if let Some(worker) = &self.worker {
             // One that has ended is noticed when its answer is missing.
-            let _ = worker.events.send((event.clone(), exactly));
+            let _ = worker.events.send((Arc::clone(event), exactly));
         }
     }
 
@@ -159,13 +159,13 @@ pub fn run(code: &str, runtime: Runtime, pairs: KeyValues, event: &Event) -> Out
 /// The thread that holds the engine: it has a stack of known size, and can be left behind.
 #[derive(Debug)]
 struct Worker {
-    events: Sender<(Event, Exactly)>,
+    events: Sender<(Arc<Event>, Exactly)>,
     outcomes: Receiver<Outcome>,
 }
 
 impl Worker {
     fn start(script: Arc<Script>, runtime: Runtime, pairs: Arc<KeyValues>) -> std::io::Result<Self> {
-        let (events, inbox) = channel::<(Event, Exactly)>();
+        let (events, inbox) = channel::<(Arc<Event>, Exactly)>();
         let (outbox, outcomes) = channel();
         thread::Builder::new().name("edge".to_owned()).stack_size(THREAD_STACK).spawn(move || {
             let mut engine = None;

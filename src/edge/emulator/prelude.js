@@ -201,7 +201,7 @@
     places.set(error, calls.filter(isOwn).map((call) => `at ${call.getFunctionName() || '<anonymous>'} (function.js:${call.getLineNumber()}:${call.getColumnNumber()})`).join('\n'));
     return stack;
   };
-  const { parse, stringify } = JSON;
+  const { parse } = JSON;
 
   // --- what the edge lacks goes
 
@@ -229,22 +229,6 @@
 
   // --- one call
 
-  const objects = (value) => (value !== null && typeof value === 'object' && !Array.isArray(value) ? value : {});
-  const keep = (from, names) => {
-    const kept = {};
-    for (const name of names) if (from[name] !== undefined) kept[name] = from[name];
-    return kept;
-  };
-  const entries = (values, names) =>
-    order.ordered(
-      Object.keys(objects(values)).map((name) => {
-        const entry = objects(values[name]);
-        const kept = keep(entry, names);
-        if (entry.multiValue !== undefined) kept.multiValue = entry.multiValue.map((one) => ({ value: one.value }));
-        if (kept.value === undefined && entry.multiValue && entry.multiValue[0]) kept.value = entry.multiValue[0].value;
-        return [name, kept];
-      }),
-    );
   return {
     imported,
     begin(time, request, rawQuery) {
@@ -255,31 +239,16 @@
       state.request = request;
       state.rawQuery = rawQuery;
     },
-    // The event as CloudFront makes it: known names only, empty objects where nothing was given.
-    event(text) {
-      const given = parse(inward(text));
-      const event = { version: given.version };
-      event.context = objects(given.context);
-      event.viewer = keep(Object.assign({ ip: '198.51.100.11' }, objects(given.viewer)), ['ip']);
-      event.request = keep(given.request, ['method', 'uri']);
-      event.request.querystring = entries(given.request.querystring, ['value']);
-      event.request.headers = entries(given.request.headers, ['value']);
-      event.request.cookies = entries(given.request.cookies, ['value']);
-      state.headers = Object.keys(event.request.headers).map(outward);
+    // The text of an event, where more is in it than the engine itself reads rightly.
+    read(text) { return parse(inward(text)); },
+    event(event) {
+      if (parts.modules !== undefined) state.headers = Object.keys(event.request.headers).map(outward);
       const raw = state.rawQuery;
       if (!v1) hide(event.request, 'rawQueryString', function rawQueryString() { return typeof raw === 'string' ? inward(raw) : undefined; });
-      if (given.response) {
-        event.response = keep(given.response, ['statusCode', 'statusDescription']);
-        event.response.headers = entries(given.response.headers, ['value']);
-        event.response.cookies = entries(given.response.cookies, ['value', 'attributes']);
-      }
       return event;
     },
-    // The JSON of what was returned, with all of its characters.
-    result(value) {
-      const text = stringify(value);
-      return text === undefined ? text : outward(text);
-    },
+    // The engine's JSON of what was returned, with all of its characters.
+    result(json) { return outward(texts.unescape(json)); },
     // `name: message` of whatever was thrown, without running code of the function's if that can be helped.
     describe(thrown) {
       if (thrown instanceof Error) return [String(thrown.name), outward(String(thrown.message)), places.get(thrown) || ''];

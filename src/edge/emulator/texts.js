@@ -45,6 +45,7 @@
   const slots = new Map();
   let arm = () => {};
   let disarm = () => {};
+  let isArmed = false;
   const slot = (point) => {
     let at = slots.get(point);
     if (at === undefined) {
@@ -268,16 +269,16 @@
     },
   };
   return {
-    inward, outward, escapes, globals, statics, methods, json,
+    inward, outward, escapes, unescape, globals, statics, methods, json,
     // The slots of the event before are free again.
     begin() {
       while (points.length > letters.length) slots.delete(points.pop());
-      if (letters.length === 0) disarm();
+      if (letters.length === 0 && isArmed) disarm();
     },
     // How to put `charCodeAt` in and out.
     install(put) {
-      arm = () => put(armed);
-      disarm = () => put({ charCodeAt: native.charCodeAt });
+      arm = () => { put(armed); isArmed = true; };
+      disarm = () => { put({ charCodeAt: native.charCodeAt }); isArmed = false; };
       if (points.length > 0) arm();
     },
   };

@@ -12,7 +12,7 @@ use crate::edge::validate::validate;
 use rquickjs::context::EvalOptions;
 use rquickjs::{Array, Context, Ctx, Exception, Function, Object, Persistent, Value};
 use serde_json::{Map, json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -21,6 +21,9 @@ const MEMORY: usize = 2 << 20;
 
 /// What the engine and the prelude hold before the function comes, rounded up.
 const PRELUDE: usize = 640 << 10;
+
+/// More than a function can fill with small things before its time is over.
+const PLENTY: usize = 256 << 20;
 
 /// How deep calls may go, in bytes of stack: enough for some thousands of calls, as at the edge.
 pub(super) const STACK: usize = 1 << 20;
@@ -42,6 +45,8 @@ pub(super) struct Engine {
     origin: Origin,
     /// The turns of a loop in one tick.
     tick: u32,
+    /// Whether a bare `null` was thrown.
+    threw_null: Cell<bool>,
     context: Context,
 }
 
@@ -69,7 +74,18 @@ impl Engine {
             Ok(engine) => engine,
             Err(error) => return Outcome::failed(error),
         };
-        let outcome = engine.outcome(event, exactly, idle(runtime));
+        let mut outcome = engine.outcome(event, exactly, idle(runtime));
+        if engine.threw_null.get()
+            && let Ok(roomy) = Self::new(script, runtime, pairs)
+        {
+            // The engine throws a bare `null` when there is no memory left for an error, and a script may do so at any time. Where
+            // there is plenty of memory, it is the script.
+            roomy.context.runtime().set_memory_limit(PLENTY);
+            roomy.outcome(event, exactly, idle(runtime));
+            if !roomy.threw_null.get() {
+                outcome.error = Some(RunError::execution(NO_MEMORY));
+            }
+        }
         let stopped = engine.budget.is_exceeded() || outcome.error.as_ref().is_some_and(|error| error.message == NO_MEMORY);
         if !stopped && !script.is_lasting() {
             *slot = Some(engine);
@@ -111,7 +127,8 @@ impl Engine {
         });
         let origin = script.origin();
         let (world, script, imports, turn) = made?;
-        let mut made = Self { world, script, imports, turn, rejections, budget, traces, origin, tick: 0, context };
+        let threw_null = Cell::new(false);
+        let mut made = Self { world, script, imports, turn, rejections, budget, traces, origin, tick: 0, threw_null, context };
         made.tick = made.context.with(|ctx| {
             made.left_of_tick(&ctx);
             made.left_of_tick(&ctx)
@@ -121,6 +138,7 @@ impl Engine {
 
     fn outcome(&self, event: &Event, exactly: Exactly, idle: u32) -> Outcome {
         self.traces.begin();
+        self.threw_null.set(false);
         let (returned, spent) = self.context.with(|ctx| {
             self.budget.begin();
             let mut spent = None;
@@ -232,12 +250,13 @@ impl Engine {
 
     /// An exception in the words of the edge.
     fn thrown<'js>(&self, ctx: &Ctx<'js>, value: Value<'js>) -> RunError {
-        // The engine throws a bare null when there is no memory left for an error.
         if value.is_null() {
-            return RunError::execution(NO_MEMORY);
+            self.threw_null.set(true);
+            return RunError::execution("null");
         }
         let exception = value.as_object().and_then(|object| Exception::from_object(object.clone()));
-        if exception.is_some_and(|exception| exception.message().as_deref() == Some("out of memory")) {
+        let is_internal = |exception: &Exception<'_>| exception.get::<_, String>("name").is_ok_and(|name| name == "InternalError");
+        if exception.is_some_and(|exception| exception.message().as_deref() == Some("out of memory") && is_internal(&exception)) {
             return RunError::execution(NO_MEMORY);
         }
         let describe = self.world.describe.clone().restore(ctx);

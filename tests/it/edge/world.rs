@@ -194,6 +194,19 @@ const VALUES: &[(&str, &str)] = &[
     ("Buffer.alloc(3, 'ab').toString() + Buffer.from('abcabc').lastIndexOf('b')", "aba4"),
     ("Buffer.from([255, 254]).readInt16LE(0) + ',' + Buffer.from([1, 2, 3]).readUIntBE(0, 3)", "-257,66051"),
     ("Buffer.compare(Buffer.from('a'), Buffer.from('b')) + ',' + Buffer.from('a').equals(Buffer.from('a'))", "-1,true"),
+    (
+        "(function () { try { throw new TypeError('not a function'); } catch (e) { return e.message + e.name + (e instanceof TypeError) + (e instanceof Error) + e.constructor.name + (Object.getPrototypeOf(TypeError) === Error) + TypeError.length + String(e); } })()",
+        "not a functionTypeErrortruetrueTypeErrortrue1TypeError: not a function",
+    ),
+    (
+        "(function () { try { throw RangeError('invalid array length'); } catch (e) { return e.message + Object.keys(e).length + (Object.getPrototypeOf(e) === RangeError.prototype); } })()",
+        "invalid array length0true",
+    ),
+    ("(function () { try { null.x; } catch (e) { return (e instanceof TypeError) + e.constructor.name; } })()", "trueTypeError"),
+    (
+        "(function () { try { new RegExp('😀('); } catch (e) { return e.message; } })()",
+        r#"pcre_compile2("😀(") failed: missing closing parenthesis at """#,
+    ),
     ("[3, 1, 2].sort().join() + [1, [2]].toString() + 'aXbX'.split('X').length", "1,2,31,23"),
     ("Object.keys({ b: 1, a: 2 }).join() + typeof null + (1 / 3).toFixed(3)", "b,aobject0.333"),
     ("new Date(86400000).toISOString() + Date.UTC(2020, 1, 3)", "1970-01-02T00:00:00.000Z1580688000000"),

@@ -15,6 +15,7 @@ use swc_core::ecma::ast::{
     IdentName, Invalid, Lit, MemberExpr, MemberProp, NewExpr, Null, ObjectLit, OptCall, Param, Pat, Prop, PropOrSpread, RestPat,
     SeqExpr, Stmt, UpdateExpr, UpdateOp, VarDecl, VarDeclKind, VarDeclOrExpr, VarDeclarator,
 };
+use swc_core::ecma::transforms::base::native::is_native;
 use swc_core::ecma::visit::{Visit, VisitMut, VisitMutWith, VisitWith};
 
 /// Rewrites loops over lists, spread syntax, and what of classes needs it. The program's scopes must have been found, with
@@ -187,7 +188,7 @@ impl VisitMut for Rewriter {
         node.visit_mut_children_with(self);
         // The compiler goes by the name alone: it would take a `Response` of one's own for the browser's, and wrap it.
         if let Some(parent) = &mut node.super_class
-            && parent.as_ident().is_some_and(|name| name.ctxt != self.global)
+            && parent.as_ident().is_some_and(|name| name.ctxt != self.global && is_native(&name.sym))
         {
             let zero = Box::new(Expr::Lit(Lit::Num(0.0.into())));
             **parent = Expr::Seq(SeqExpr { span: parent.span(), exprs: vec![zero, take(parent)] });

@@ -180,6 +180,10 @@ const VALUES: &[(&str, &str)] = &[
         r#"{"a":["1","2"],"b":"é","c":"","d":"x y","e":"�"}"#,
     ),
     ("require('querystring').stringify({ a: [1, 2], b: 'x y', c: true, d: null })", "a=1&a=2&b=x%20y&c=true&d="),
+    (
+        "[{ a: [], b: 1 }, { a: [], c: [], b: 1 }, { b: 1, a: [], c: 2 }, { a: [] }].map(function (o) { return require('querystring').stringify(o); }).join(' ')",
+        "&b=1 &b=1 b=1&c=2 ",
+    ),
     ("Buffer.from('é€').toString('hex')", "c3a9e282ac"),
     ("Buffer.from('7w', 'base64')[0] + ',' + Buffer.from('_-', 'base64url').length", "239,1"),
     ("Buffer.from([1, 2, 3]).readUInt16BE(1) + ',' + Buffer.concat([Buffer.from('a'), Buffer.from('b')]).toString()", "515,ab"),

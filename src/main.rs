@@ -4,12 +4,8 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Of the thread that works. Whoever nests a thousand parentheses has them read by functions that call themselves; the memory is
-/// not used before it is needed.
-const STACK: usize = 512 << 20;
-
 fn main() -> std::process::ExitCode {
-    let work = std::thread::Builder::new().name("qdn".to_owned()).stack_size(STACK).spawn(qdn::cli::run);
+    let work = std::thread::Builder::new().name("qdn".to_owned()).stack_size(qdn::build::STACK).spawn(qdn::cli::run);
     match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         // It has said why.

@@ -92,10 +92,9 @@ pub(super) struct Functions {
     pub(super) response_edge: Option<Edge>,
 }
 
-/// The sources of functions: `functions/<name>.js` or `.ts`. What lies deeper is theirs to import.
+/// The sources of functions: `functions/<name>.js`, or with another ending of a script. What lies deeper is theirs to import.
 pub fn entries(sources: &Sources) -> Vec<(String, SourcePath)> {
-    let files =
-        sources.under(FUNCTIONS).filter(|(path, _)| path.folder() == FUNCTIONS && matches!(path.extension(), "js" | "ts" | "mjs"));
+    let files = sources.under(FUNCTIONS).filter(|(path, _)| path.folder() == FUNCTIONS && path.is_script());
     files
         .filter_map(|(path, _)| {
             let file = path.as_str().rsplit('/').next()?;
@@ -107,7 +106,7 @@ pub fn entries(sources: &Sources) -> Vec<(String, SourcePath)> {
 /// The files of packages that the functions import and that have not been read: whoever read the project reads those too.
 /// Nobody reads a whole `node_modules`.
 pub fn missing(sources: &Sources) -> BTreeSet<SourcePath> {
-    let scripts = sources.under(FUNCTIONS).filter(|(path, _)| matches!(path.extension(), "js" | "ts" | "mjs" | "mts"));
+    let scripts = sources.under(FUNCTIONS).filter(|(path, _)| path.is_script());
     if !scripts.filter_map(|(path, _)| sources.text(path.as_str())).any(may_import_package) {
         return BTreeSet::new();
     }

@@ -22,6 +22,10 @@ use crate::site;
 use crate::source::{CONFIG_FILE, Diagnostic, Sources, Span, near, sort};
 use std::collections::BTreeMap;
 
+/// The stack of a thread that builds. Whoever nests a thousand parentheses has them read by functions that call themselves; the
+/// memory is not used before it is needed.
+pub const STACK: usize = 512 << 20;
+
 /// What may be asked of a build besides its sources.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {

@@ -1,6 +1,7 @@
 //! Changes to a project's sources, in batches.
 
 use super::FOLDERS;
+use crate::source::SCRIPTS;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -93,7 +94,7 @@ impl Watch {
         }
         if let Some(folders) = &self.folders {
             let is_source = |path: &PathBuf| {
-                path.extension().is_none_or(|ending| ["js", "mjs", "ts", "mts", "json"].iter().any(|known| ending == *known))
+                path.extension().is_none_or(|ending| ending == "json" || SCRIPTS.iter().any(|known| ending == *known))
             };
             return !folders.is_empty() && event.paths.iter().any(is_source);
         }

@@ -2,6 +2,7 @@
 
 use crate::source::{Diagnostic, SourcePath, Span};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Reads JSON; what is wrong with it has its line and column.
 pub(super) fn parse(path: &SourcePath, text: &str) -> Result<Value, Vec<Diagnostic>> {
@@ -14,6 +15,37 @@ pub(super) fn parse(path: &SourcePath, text: &str) -> Result<Value, Vec<Diagnost
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
         vec![Diagnostic::error("json", format!("this is not JSON: {message}")).at(path, Span::new(at, at))]
     })
+}
+
+/// The keys that an object has already where they stand once more: a reader takes one of the two, and nobody knows which.
+pub(super) fn repeated(text: &str) -> Vec<(Span, String)> {
+    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
+    let mut open: Vec<Option<BTreeSet<String>>> = Vec::new();
+    let mut found = Vec::new();
+    scanner.blank();
+    while let Some(byte) = scanner.peek() {
+        match byte {
+            b'"' => {
+                let place = scanner.string();
+                scanner.blank();
+                if let (Some(b':'), Some(Some(keys))) = (scanner.peek(), open.last_mut())
+                    && let Some(key) = text.get(place.start..place.end).and_then(|key| serde_json::from_str::<String>(key).ok())
+                    && !keys.insert(key.clone())
+                {
+                    found.push((place, key));
+                }
+                continue;
+            }
+            b'{' => open.push(Some(BTreeSet::new())),
+            b'[' => open.push(None),
+            b'}' | b']' => {
+                open.pop();
+            }
+            _ => {}
+        }
+        scanner.at += 1;
+    }
+    found
 }
 
 /// One step into a value.
@@ -202,9 +234,17 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_key_is_found_in_its_own_object() {
+        let text = r#"{"a": {"x": "a", "\u0078": [{"x": 1}, {"x": 2}]}, "b": ["a", "a"], "a" : 1}"#;
+        let found: Vec<(&str, String)> = repeated(text).into_iter().map(|(span, key)| (&text[span.start..span.end], key)).collect();
+        assert_eq!(found, [(r#""\u0078""#, "x".to_owned()), ("\"a\"", "a".to_owned())]);
+    }
+
+    #[test]
     fn no_text_is_too_odd() {
         for text in ["", "{", "{\"a", "{\"a\":", "[", "[1,", "nul", "{\"a\":[{]"] {
             find(text, &["a".into(), 1.into()]);
+            repeated(text);
         }
     }
 

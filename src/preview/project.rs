@@ -42,7 +42,7 @@ pub async fn serve(
     let mut watch = disk::watch(&root).map_err(std::io::Error::other)?;
     let preview = Arc::new(Preview::new(&listener, Subject::Project, hosts, jobs)?);
     let shown = Arc::clone(&preview);
-    std::thread::spawn(move || {
+    std::thread::Builder::new().name("build".to_owned()).stack_size(build::STACK).spawn(move || {
         let mut last = None;
         loop {
             let (mut sources, problems) = disk::read(&root);
@@ -57,7 +57,7 @@ pub async fn serve(
                 return;
             }
         }
-    });
+    })?;
     // Open event streams never end by themselves, so there is nothing to wait for.
     tokio::select! {
         result = preview.listen(listener) => result,

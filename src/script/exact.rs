@@ -4,20 +4,24 @@
 //! generators are refused, and so is an object with an iterator of its own. So whatever is iterated can be counted through.
 
 use super::hoist::assigned;
+use super::supers;
 use std::collections::BTreeSet;
 use swc_core::atoms::Atom;
 use swc_core::common::{DUMMY_SP, Mark, Span, Spanned, SyntaxContext};
 use swc_core::ecma::ast::Program;
 use swc_core::ecma::ast::{
-    ArrayLit, ArrayPat, AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, BindingIdent, BlockStmt, CallExpr, Callee, Expr,
-    ExprOrSpread, ExprStmt, FnExpr, ForHead, ForOfStmt, ForStmt, Function, FunctionBody, Id, Ident, IdentName, Invalid, Lit,
-    MemberExpr, MemberProp, NewExpr, Null, ObjectLit, OptCall, Param, Pat, Prop, PropOrSpread, Stmt, UpdateExpr, UpdateOp, VarDecl,
-    VarDeclKind, VarDeclOrExpr, VarDeclarator,
+    ArrayLit, ArrayPat, ArrowExpr, AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, BindingIdent, BlockStmt, CallExpr,
+    Callee, Class, ClassProp, Expr, ExprOrSpread, ExprStmt, FnExpr, ForHead, ForOfStmt, ForStmt, Function, FunctionBody, Id, Ident,
+    IdentName, Invalid, Lit, MemberExpr, MemberProp, NewExpr, Null, ObjectLit, OptCall, Param, Pat, Prop, PropOrSpread, RestPat,
+    SeqExpr, Stmt, UpdateExpr, UpdateOp, VarDecl, VarDeclKind, VarDeclOrExpr, VarDeclarator,
 };
+use swc_core::ecma::transforms::base::native::is_native;
 use swc_core::ecma::visit::{Visit, VisitMut, VisitMutWith, VisitWith};
 
-/// Rewrites loops over lists and spread syntax. The program's scopes must have been found, with `unresolved` for what is global.
+/// Rewrites loops over lists, spread syntax, and what of classes needs it. The program's scopes must have been found, with
+/// `unresolved` for what is global.
 pub(super) fn rewrite(program: &mut Program, unresolved: Mark) {
+    supers::rewrite(program, unresolved);
     let mut arrays = Arrays { assigned: assigned(program), found: BTreeSet::new() };
     program.visit_with(&mut arrays);
     program.visit_mut_with(&mut Rewriter { arrays: arrays.found, global: SyntaxContext::empty().apply_mark(unresolved) });
@@ -46,7 +50,7 @@ impl Visit for Arrays {
         node.visit_children_with(self);
     }
 
-    fn visit_arrow_expr(&mut self, node: &swc_core::ecma::ast::ArrowExpr) {
+    fn visit_arrow_expr(&mut self, node: &ArrowExpr) {
         node.params.iter().for_each(|parameter| self.rest(parameter));
         node.visit_children_with(self);
     }
@@ -180,6 +184,23 @@ impl VisitMut for Rewriter {
         }
     }
 
+    fn visit_mut_class(&mut self, node: &mut Class) {
+        node.visit_mut_children_with(self);
+        // The compiler goes by the name alone: it would take a `Response` of one's own for the browser's, and wrap it.
+        if let Some(parent) = &mut node.super_class
+            && parent.as_ident().is_some_and(|name| name.ctxt != self.global && is_native(&name.sym))
+        {
+            let zero = Box::new(Expr::Lit(Lit::Num(0.0.into())));
+            **parent = Expr::Seq(SeqExpr { span: parent.span(), exprs: vec![zero, take(parent)] });
+        }
+    }
+
+    /// The compiler leaves fields away that have no value.
+    fn visit_mut_class_prop(&mut self, node: &mut ClassProp) {
+        node.visit_mut_children_with(self);
+        node.value.get_or_insert_with(|| Expr::undefined(DUMMY_SP));
+    }
+
     fn visit_mut_stmt(&mut self, node: &mut Stmt) {
         node.visit_mut_children_with(self);
         if let Stmt::ForOf(inner) = node
@@ -273,15 +294,66 @@ impl VisitMut for Rests {
     }
 }
 
-fn plain(expression: Expr) -> ExprOrSpread {
+/// Both runtimes have rest parameters, and the compiler can only take them together with default values. So they are parameters
+/// like any other while it works.
+#[derive(Default)]
+pub(super) struct RestParameters {
+    hidden: BTreeSet<Id>,
+    is_done: bool,
+}
+
+impl RestParameters {
+    /// Before the compiler comes.
+    pub(super) fn hide(program: &mut Program) -> Self {
+        let mut rests = Self::default();
+        program.visit_mut_with(&mut rests);
+        Self { is_done: true, ..rests }
+    }
+
+    /// After it has gone.
+    pub(super) fn show(mut self, program: &mut Program) {
+        program.visit_mut_with(&mut self);
+    }
+
+    fn parameter(&mut self, pattern: &mut Pat) {
+        match pattern {
+            Pat::Rest(rest) if !self.is_done => {
+                // What is taken apart is the compiler's.
+                if let Pat::Ident(name) = &*rest.arg {
+                    self.hidden.insert(name.to_id());
+                    *pattern = Pat::Ident(name.clone());
+                }
+            }
+            Pat::Ident(name) if self.is_done && self.hidden.contains(&name.to_id()) => {
+                let arg = Box::new(Pat::Ident(name.clone()));
+                *pattern = Pat::Rest(RestPat { span: DUMMY_SP, dot3_token: DUMMY_SP, arg, type_ann: None });
+            }
+            _ => {}
+        }
+    }
+}
+
+impl VisitMut for RestParameters {
+    fn visit_mut_param(&mut self, node: &mut Param) {
+        node.visit_mut_children_with(self);
+        self.parameter(&mut node.pat);
+    }
+
+    fn visit_mut_arrow_expr(&mut self, node: &mut ArrowExpr) {
+        node.visit_mut_children_with(self);
+        node.params.iter_mut().for_each(|parameter| self.parameter(parameter));
+    }
+}
+
+pub(super) fn plain(expression: Expr) -> ExprOrSpread {
     ExprOrSpread { spread: None, expr: Box::new(expression) }
 }
 
-fn take(expression: &mut Box<Expr>) -> Box<Expr> {
+pub(super) fn take(expression: &mut Box<Expr>) -> Box<Expr> {
     std::mem::replace(expression, Box::new(Expr::Invalid(Invalid { span: DUMMY_SP })))
 }
 
-fn member(object: Expr, name: &str) -> Expr {
+pub(super) fn member(object: Expr, name: &str) -> Expr {
     Expr::Member(MemberExpr {
         span: DUMMY_SP,
         obj: Box::new(object),
@@ -289,7 +361,7 @@ fn member(object: Expr, name: &str) -> Expr {
     })
 }
 
-fn call(callee: Expr, arguments: Vec<ExprOrSpread>) -> Expr {
+pub(super) fn call(callee: Expr, arguments: Vec<ExprOrSpread>) -> Expr {
     Expr::Call(CallExpr { callee: Callee::Expr(Box::new(callee)), args: arguments, ..CallExpr::default() })
 }
 

@@ -15,9 +15,7 @@ pub struct Inputs {
 impl Inputs {
     /// Those of a project.
     pub fn of(sources: &Sources, virtual_modules: &BTreeMap<String, String>) -> Self {
-        let scripts = sources.iter().filter(|(path, _)| {
-            matches!(path.extension(), "js" | "mjs" | "ts" | "mts") || path.as_str().ends_with("/package.json")
-        });
+        let scripts = sources.iter().filter(|(path, _)| path.is_script() || path.as_str().ends_with("/package.json"));
         let files = scripts.map(|(path, bytes)| (path.clone(), Arc::clone(bytes))).collect();
         Self { files, virtual_modules: virtual_modules.clone() }
     }

@@ -5,6 +5,7 @@ use super::hoist::hoist;
 use super::package::is_of_package;
 use super::parse::Parsed;
 use super::scope::bindings;
+use super::supers;
 use crate::source::Diagnostic;
 use swc_core::atoms::Atom;
 use swc_core::common::comments::SingleThreadedComments;
@@ -53,6 +54,7 @@ pub(super) fn check(parsed: &Parsed, statement: &Stmt) -> Vec<Diagnostic> {
     statement.visit_with(&mut unfaithful);
     let Unfaithful { mut problems, mut warnings, .. } = unfaithful;
     problems.append(&mut warnings);
+    problems.extend(supers::check(parsed, statement));
     problems
 }
 
@@ -225,10 +227,12 @@ pub(super) fn lower(program: &mut Program, runtime: Runtime, unresolved: Mark) {
     assumptions.skip_for_of_iterator_closing = true;
 
     exact::rewrite(program, unresolved);
+    let rests = exact::RestParameters::hide(program);
     HELPERS.set(&Helpers::new(false), || {
         program.mutate(&mut transform_from_env(unresolved, None::<SingleThreadedComments>, EnvConfig::from(config), assumptions));
         program.mutate(&mut inject_helpers(unresolved));
     });
+    rests.show(program);
     program.visit_mut_with(&mut exact::Rests);
     match runtime {
         Runtime::Njs1 => program.visit_mut_with(&mut PlainNumbers),

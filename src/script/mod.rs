@@ -26,6 +26,7 @@ mod purity;
 mod resolve;
 mod scope;
 mod size;
+mod supers;
 #[cfg(test)]
 mod tests;
 

@@ -5,11 +5,11 @@ use crate::source::{Diagnostic, SourcePath, Span};
 use std::collections::BTreeSet;
 use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{BytePos, GLOBALS, Globals, Mark, Spanned, SyntaxContext};
-use swc_core::ecma::ast::{EsVersion, Ident, Module, ModuleDecl, ModuleItem, Program, TsModuleRef};
+use swc_core::ecma::ast::{Decorator, EsVersion, Ident, Module, ModuleDecl, ModuleItem, Program, TsModuleRef};
 use swc_core::ecma::parser::{EsSyntax, Lexer, Parser, StringInput, Syntax, TsSyntax};
 use swc_core::ecma::transforms::base::resolver;
 use swc_core::ecma::transforms::typescript::typescript;
-use swc_core::ecma::visit::VisitMutWith;
+use swc_core::ecma::visit::{Visit, VisitMutWith, VisitWith};
 
 /// A module as it was written: types are removed, and every name knows its scope.
 pub struct Parsed {
@@ -86,7 +86,7 @@ pub fn parse(path: &SourcePath, text: &str) -> Result<Parsed, Vec<Diagnostic>> {
 /// As [`parse`], for one of many modules: its first byte is at `base`, and it shares the globals that are set.
 pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mark) -> Result<Parsed, Vec<Diagnostic>> {
     let typescript_syntax = match path.extension() {
-        "ts" | "mts" => true,
+        _ if path.is_typed() => true,
         extension @ ("jsx" | "tsx") => {
             return Err(vec![
                 Diagnostic::error("module-kind", format!("`.{extension}` files are not supported"))
@@ -117,8 +117,8 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
 
     let comments = SingleThreadedComments::default();
     let syntax = match typescript_syntax {
-        true => Syntax::Typescript(TsSyntax::default()),
-        false => Syntax::Es(EsSyntax::default()),
+        true => Syntax::Typescript(TsSyntax { decorators: true, ..TsSyntax::default() }),
+        false => Syntax::Es(EsSyntax { decorators: true, decorators_before_export: true, ..EsSyntax::default() }),
     };
     let input = StringInput::new(body, BytePos(base), BytePos(end));
     let mut parser = Parser::new_from(Lexer::new(syntax, EsVersion::latest(), input, Some(&comments)));
@@ -136,7 +136,10 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
     crate::source::sort(&mut problems);
     let Some(module) = module.filter(|_| problems.is_empty()) else { return Err(problems) };
 
-    let problems: Vec<_> = module.body.iter().filter_map(|item| not_of_modules(&parsed, item)).collect();
+    let mut decorators = Decorators(Vec::new());
+    module.visit_with(&mut decorators);
+    let mut problems: Vec<_> = decorators.0.first().map(|first| undecorated(&parsed, *first)).into_iter().collect();
+    problems.extend(module.body.iter().filter_map(|item| not_of_modules(&parsed, item)));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -165,6 +168,21 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
 
     let problems = scope::check(&parsed, text);
     if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+}
+
+/// Decorators are read, so that one sentence can be said of all in a file: nothing that runs our scripts knows them.
+struct Decorators(Vec<swc_core::common::Span>);
+
+impl Visit for Decorators {
+    fn visit_decorator(&mut self, node: &Decorator) {
+        self.0.push(node.span);
+    }
+}
+
+fn undecorated(parsed: &Parsed, first: swc_core::common::Span) -> Diagnostic {
+    parsed
+        .complain("syntax", first, "decorators are not supported")
+        .hint("call it as a function: `const Page = decorate(class { … });`, or write what it does into the class")
 }
 
 /// What TypeScript has for the modules of old. The compiler would make `require` and `module.exports` of it.

@@ -2,7 +2,7 @@
 
 use super::graph::Options;
 use super::package;
-use crate::source::{Diagnostic, SourcePath, Sources, near};
+use crate::source::{Diagnostic, SCRIPTS, SourcePath, Sources, near};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -78,11 +78,12 @@ pub(super) fn resolve(
     };
     if files.has(&path) {
         return match path.rsplit_once('.') {
-            Some((_, "js" | "mjs" | "ts" | "mts")) => Ok(Meaning::Module(SourcePath::new(path))),
+            Some((_, ending)) if SCRIPTS.contains(&ending) => Ok(Meaning::Module(SourcePath::new(path))),
             Some((_, "cjs")) if package::is_inside(&path) => Err(package::common_js(package::name_of(&path))),
             _ => {
-                let hint = "only `.js`, `.mjs` and `.ts` files can be imported; write what is in it as a module that exports it"
-                    .to_owned();
+                let hint =
+                    "only `.js`, `.mjs`, `.ts` and `.mts` files can be imported; write what is in it as a module that exports it"
+                        .to_owned();
                 Err(unresolved(format!("`{path}` is not a script"), hint))
             }
         };

@@ -24,6 +24,9 @@ pub const CONFIG_FILE: &str = "qdn.toml";
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourcePath(Arc<str>);
 
+/// What the names of scripts end with.
+pub const SCRIPTS: [&str; 4] = ["js", "mjs", "ts", "mts"];
+
 impl SourcePath {
     /// The path as given: relative, `/`-separated.
     pub fn new(path: impl AsRef<str>) -> Self {
@@ -39,6 +42,16 @@ impl SourcePath {
     pub fn extension(&self) -> &str {
         let name = self.0.rsplit('/').next().unwrap_or_default();
         name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map_or("", |(_, extension)| extension)
+    }
+
+    /// Whether it is a script by its name: JavaScript, or TypeScript that becomes it.
+    pub fn is_script(&self) -> bool {
+        SCRIPTS.contains(&self.extension())
+    }
+
+    /// Whether it is TypeScript by its name.
+    pub fn is_typed(&self) -> bool {
+        self.is_script() && self.extension().ends_with("ts")
     }
 
     /// The folder the file lies in, without a slash at its end; empty for the root.
@@ -201,6 +214,14 @@ mod tests {
         let found: Vec<_> = sources.under("site").map(|(path, _)| path.as_str()).collect();
         assert_eq!(found, ["site/a", "site/b/c"]);
         assert_eq!(sources.under("none").count(), 0);
+    }
+
+    #[test]
+    fn a_script_is_known_by_its_ending() {
+        let known = |path: &str| (SourcePath::new(path).is_script(), SourcePath::new(path).is_typed());
+        assert_eq!(["a.js", "b/a.mjs"].map(known), [(true, false); 2]);
+        assert_eq!(["a.ts", "a.d/b.mts"].map(known), [(true, true); 2]);
+        assert_eq!(["a.cjs", "a.tsx", "a.json", "js", ".ts", "a.ts/b", "charts"].map(known), [(false, false); 7]);
     }
 
     #[test]

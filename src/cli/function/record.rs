@@ -87,7 +87,7 @@ pub(super) fn record(global: &Global, command: &Record, ui: &mut Ui) -> Result<u
 
 /// Whether a word names a log: a file that is no script.
 fn is_log(word: &str) -> bool {
-    let is_script = [".js", ".mjs", ".ts", ".mts"].iter().any(|ending| word.ends_with(ending));
+    let is_script = crate::source::SourcePath::new(word).is_script();
     !is_script && Path::new(word).is_file()
 }
 

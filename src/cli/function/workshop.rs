@@ -148,7 +148,7 @@ fn runtime_of(name: &str, asked: Option<Runtime>, config: &Config, problems: &mu
 
 /// Whether what was typed names a file: by its form, or because there is one.
 fn is_file(typed: &str) -> bool {
-    typed.contains(['/', '\\']) || [".js", ".mjs", ".ts"].iter().any(|ending| typed.ends_with(ending)) || Path::new(typed).is_file()
+    typed.contains(['/', '\\']) || SourcePath::new(typed).is_script() || Path::new(typed).is_file()
 }
 
 /// The working folder and those above it, nearest first.

@@ -64,6 +64,7 @@ impl Expect {
             "request" | "response" => {
                 let before = wrong.len();
                 tests_are_sound(inner, &here, wrong);
+                names_are_lower(inner, &here, wrong);
                 let made = if name == "request" { Self::Request } else { Self::Response };
                 (wrong.len() == before).then(|| made(inner.clone()))
             }
@@ -155,6 +156,16 @@ pub(super) fn test_of(expected: &Value) -> Option<(&str, &Value)> {
     name.starts_with('$').then_some((name.as_str(), with))
 }
 
+/// No result has a header in upper case: what expects one fails for ever, and what expects none passes for ever.
+fn names_are_lower(parts: &Value, at: &[Step], wrong: &mut Vec<Wrong>) {
+    let headers = parts.get("headers").and_then(Value::as_object);
+    for name in headers.into_iter().flat_map(Map::keys).filter(|name| name.chars().any(char::is_uppercase)) {
+        let here = at.iter().cloned().chain(["headers".into(), name.as_str().into()]).collect();
+        let hint = "write it in lower case: a result has no other names";
+        wrong.push((here, format!("the header `{name}` has upper-case letters"), hint));
+    }
+}
+
 fn tests_are_sound(value: &Value, at: &[Step], wrong: &mut Vec<Wrong>) {
     let Some(entries) = value.as_object() else { return };
     for (name, inner) in entries {
@@ -162,8 +173,11 @@ fn tests_are_sound(value: &Value, at: &[Step], wrong: &mut Vec<Wrong>) {
         here.push(name.as_str().into());
         if !name.starts_with('$') {
             tests_are_sound(inner, &here, wrong);
-        } else if entries.len() != 1 || !["$starts", "$ends", "$has"].contains(&name.as_str()) {
+        } else if !["$starts", "$ends", "$has"].contains(&name.as_str()) {
             wrong.push((here, format!("`{name}` is no test of a text"), TESTS));
+        } else if entries.len() != 1 {
+            let hint = "an object with a test has that one key: give the test several texts, or write another case";
+            wrong.push((here, format!("`{name}` stands beside other keys"), hint));
         } else if !inner.is_string() && !inner.as_array().is_some_and(|list| list.iter().all(Value::is_string)) {
             wrong.push((here, format!("`{name}` has neither a text nor a list of texts"), TESTS));
         }
@@ -296,6 +310,11 @@ mod tests {
         assert_eq!(wrong("{}"), (0, "a case expects one thing".to_owned()));
         assert_eq!(wrong(r#"{"one_of": [{"request": {}}, {"error": "x"}]}"#), (3, "\"x\" is no kind of error".to_owned()));
         assert_eq!(wrong(r#"{"never": {"request": {"uri": {"$like": "x"}}}}"#), (4, "`$like` is no test of a text".to_owned()));
+        assert_eq!(wrong(r#"{"request": {"uri": {"$has": "/", "x": 1}}}"#), (3, "`$has` stands beside other keys".to_owned()));
+        assert_eq!(
+            wrong(r#"{"response": {"headers": {"X-A": null, "x-b": null}}}"#),
+            (3, "the header `X-A` has upper-case letters".to_owned())
+        );
         assert_eq!(wrong(r#"{"request": {"uri": {"$has": 1}}}"#), (3, "`$has` has neither a text nor a list of texts".to_owned()));
     }
 

@@ -120,6 +120,10 @@ pub fn parse(path: &SourcePath, text: &str) -> (Option<Case>, Vec<Diagnostic>) {
     let at = |steps: &[Step]| places::find(text, steps);
     let error = |steps: &[Step], message: String, hint: &str| Diagnostic::error("CFF094", message).at(path, at(steps)).hint(hint);
     let below = |key: &str, steps: Vec<Step>| -> Vec<Step> { std::iter::once(Step::from(key)).chain(steps).collect() };
+    problems.extend(places::repeated(text).into_iter().map(|(span, key)| {
+        let message = format!("the key `{key}` is there twice in one object");
+        Diagnostic::error("CFF094", message).at(path, span).hint("take one of the two out: only one would count")
+    }));
     let Some(entries) = value.as_object() else {
         let hint = "it has the form `{\"event\": …, \"expect\": …}`";
         return (None, vec![error(&[], "a case is an object".to_owned(), hint)]);
@@ -243,6 +247,18 @@ mod tests {
             "expect": {"error": "Oops"}, "expects": 1}"#;
         let found = messages(text);
         assert_eq!(found, ["unknown key `expects` in a case", "the uri does not begin with `/`", "\"Oops\" is no kind of error"]);
+    }
+
+    #[test]
+    fn a_repeated_key_is_told_so_at_its_place() {
+        let text = "{\"event\": {\"version\": \"1.0\", \"context\": {\"eventType\": \"viewer-request\"}, \"request\": {\"method\": \"GET\", \"uri\": \"/\"}},\n \
+                    \"expect\": {\"request\": {\"uri\": \"/a\", \"uri\": \"/\"}}}";
+        let (case, problems) = parse(&"functions/f.cases/a.json".into(), text);
+        assert!(case.is_none());
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(problem.message, "the key `uri` is there twice in one object");
+        let start = problem.place.as_ref().unwrap().1.start;
+        assert_eq!(crate::source::line_column(text, start), (2, 38));
     }
 
     #[test]

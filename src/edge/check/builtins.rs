@@ -284,7 +284,9 @@ impl Names<'_, '_, '_> {
             "it" => format!("nothing in runtime {} has a method `{name}`", self.version()),
             object => format!("runtime {} has no `{object}.{name}`", self.version()),
         };
-        let hint = instead(DISTINCT, name).or_else(|| instead(INSTEAD, name)).map(str::to_owned);
+        let waiting = matches!(shape, Shape::Promise | Shape::Read);
+        let waiting = waiting.then(|| format!("a promise is not what will come of it: write `(await …).{name}(…)`"));
+        let hint = waiting.or_else(|| instead(DISTINCT, name).or_else(|| instead(INSTEAD, name)).map(str::to_owned));
         let near = model.runtime.names(object).and_then(|names| near(name, names.iter().copied()));
         let hint = hint.or(near.map(|near| format!("a method with a similar name exists: `{near}`")));
         self.findings.error("CFF022", place, message, hint.unwrap_or_else(|| "do without it".to_owned()));
@@ -357,7 +359,12 @@ impl Names<'_, '_, '_> {
             argument.spread.is_none() && matches!(model.shape(&argument.expr), Shape::Text(_) | Shape::Number | Shape::Bool)
         });
         let (Some(first), Some(last)) = (arguments.first(), arguments.last()) else { return Vec::new() };
-        if !plain {
+        // What stands between the values goes, and a comment must not.
+        let between = arguments.windows(2).all(|two| {
+            let place = |at: usize| model.parsed.span(two[at].expr.span());
+            model.text.get(place(0).end..place(1).start).is_some_and(|text| text.trim() == ",")
+        });
+        if !plain || !between {
             return Vec::new();
         }
         let parts: Vec<String> = arguments

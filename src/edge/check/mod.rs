@@ -42,6 +42,7 @@ use crate::source::{Diagnostic, SourcePath, Sources};
 use allow::Allows;
 use findings::Findings;
 use model::Model;
+use path::Habits;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use rules::{Level, Levels, RULES, Rule};
@@ -131,7 +132,7 @@ pub enum Form {
 impl Form {
     fn of(sources: &Sources, path: &SourcePath, module: &Module, options: &Options<'_>) -> Self {
         // Types are removed, so the text is not what is uploaded.
-        if matches!(path.extension(), "ts" | "mts") {
+        if path.is_typed() {
             return Self::Module;
         }
         let of_modules = module.body.iter().any(|item| match item {
@@ -168,15 +169,18 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
     let bundle = match read {
         Ok(graph) => {
             let all: Vec<&Module> = graph.modules().map(Parsed::module).collect();
+            let written = |module: &Parsed| match options.virtual_modules.get(module.path().as_str()) {
+                Some(text) => text.as_str(),
+                None => sources.text(module.path().as_str()).unwrap_or_default(),
+            };
+            let mut habits = Habits::default();
             for module in graph.modules() {
-                let path = module.path();
-                let written = match options.virtual_modules.get(path.as_str()) {
-                    Some(text) => Some(text.as_str()),
-                    None => sources.text(path.as_str()),
-                };
-                let written = written.unwrap_or_default();
+                habits.of(&Model::of(module, written(module), options.runtime, module.path() == entry));
+            }
+            for module in graph.modules() {
+                let written = written(module);
                 allows.read(module, written);
-                diagnostics.extend(module_problems(module, written, form, module.path() == entry, options, &all));
+                diagnostics.extend(module_problems(module, written, form, module.path() == entry, options, (&all, &habits)));
             }
             if form == Form::Script {
                 diagnostics.extend(bundle::as_it_stands(text, entry));
@@ -189,7 +193,9 @@ pub fn check(sources: &Sources, entry: &SourcePath, options: &Options<'_>) -> Ch
             bundle
         }
         Err(problems) => {
-            diagnostics.extend(module_problems(&parsed, text, form, true, options, &[parsed.module()]));
+            let mut habits = Habits::default();
+            habits.of(&Model::of(&parsed, text, options.runtime, true));
+            diagnostics.extend(module_problems(&parsed, text, form, true, options, (&[parsed.module()], &habits)));
             let start = |problem: &Diagnostic| problem.place.as_ref().map(|(path, span)| (path.clone(), span.start));
             let places: BTreeSet<_> = diagnostics.iter().filter_map(start).collect();
             // What a script cannot import has been said, in words of the edge.
@@ -243,7 +249,7 @@ fn module_problems(
     form: Form,
     is_entry: bool,
     options: &Options<'_>,
-    all: &[&Module],
+    (all, habits): (&[&Module], &Habits),
 ) -> Vec<Diagnostic> {
     // What a package has and nobody uses is left out. What stays of it is judged in the bundle.
     if script::is_of_package(parsed.path()) {
@@ -267,7 +273,7 @@ fn module_problems(
     builtins::check(&mut findings, form);
     headers::check(&mut findings);
     response::check(&mut findings);
-    path::check(&mut findings, all);
+    path::check(&mut findings, habits);
     guard::check(&mut findings);
     store::check(&mut findings);
     forgets::check(&mut findings);

@@ -1,6 +1,7 @@
 //! What the names of a script stand for: what is assigned to each, who calls each function, with what.
 
 use super::super::runtime::Runtime;
+use super::flow::Ends;
 use super::shape::{Origin, Shape};
 use crate::script::Parsed;
 use crate::script::ast::{
@@ -85,6 +86,8 @@ pub(super) struct Model<'a> {
     depth: Cell<usize>,
     responses: OnceCell<bool>,
     requests: OnceCell<bool>,
+    /// How statements end, by where they begin and end and by how far calls have been followed.
+    pub(super) ends: RefCell<BTreeMap<(u32, u32, usize), Ends>>,
 }
 
 /// The name in `a.name` and in `a['name']`.
@@ -196,6 +199,7 @@ impl<'a> Model<'a> {
             depth: Cell::new(0),
             responses: OnceCell::new(),
             requests: OnceCell::new(),
+            ends: RefCell::default(),
         };
         let mut reader = Reader { model, inside: None, in_try: false, name: None, exported: None };
         parsed.module().visit_with(&mut reader);
@@ -253,6 +257,90 @@ impl<'a> Model<'a> {
             }
         }
         found
+    }
+
+    /// Whether a text may be the path, or a part of it: what is known to come from elsewhere is not.
+    pub(super) fn may_be_path(&self, expression: &Expr) -> bool {
+        self.stems_from_path(expression, &mut BTreeSet::new())
+    }
+
+    /// `seen` are the names that were followed: who comes to one again learns nothing more from it.
+    fn stems_from_path(&self, expression: &Expr, seen: &mut BTreeSet<Id>) -> bool {
+        match self.shape(expression) {
+            Shape::Text(Origin::Uri) => return true,
+            Shape::Text(Origin::Plain | Origin::Input) | Shape::List(_) | Shape::Unknown | Shape::Circular => {}
+            _ => return false,
+        }
+        let made_of: Vec<&Expr> = match bare(expression) {
+            Expr::Ident(name) if self.parsed.is_global(name) => return false,
+            Expr::Ident(name) => {
+                let id = name.to_id();
+                if seen.contains(&id) {
+                    return false;
+                }
+                let Some(sources) = self.names.get(&id) else { return true };
+                seen.insert(id);
+                let mut values: Vec<&Expr> = Vec::new();
+                for source in sources {
+                    match source {
+                        Source::Value(value) | Source::Part(value, _) => values.push(value),
+                        Source::Parameter(function, index, _) => match self.arguments(*function, *index) {
+                            Some(given) => values.extend(given),
+                            None => return true,
+                        },
+                        Source::Shape(Shape::Unknown) => return true,
+                        Source::Shape(_) => {}
+                    }
+                }
+                values
+            }
+            Expr::Member(member) => match self.shape(&member.obj) {
+                Shape::Entry(..) | Shape::Request | Shape::Response | Shape::Event => return false,
+                // Of a parameter nobody knows what it is, but everybody calls these by their names.
+                _ => match member_name(&member.prop) {
+                    Some("headers" | "cookies" | "querystring" | "method") => return false,
+                    Some("uri") => return true,
+                    _ => vec![&*member.obj],
+                },
+            },
+            Expr::OptChain(chain) => match &*chain.base {
+                OptChainBase::Member(member) => vec![&*member.obj],
+                OptChainBase::Call(call) => {
+                    std::iter::once(&*call.callee).chain(call.args.iter().map(|argument| &*argument.expr)).collect()
+                }
+            },
+            Expr::Call(call) => {
+                let receiver = match &call.callee {
+                    Callee::Expr(callee) => bare(callee).as_member().map(|member| &*member.obj),
+                    _ => None,
+                };
+                receiver.into_iter().chain(call.args.iter().map(|argument| &*argument.expr)).collect()
+            }
+            Expr::Tpl(template) => template.exprs.iter().map(|part| &**part).collect(),
+            Expr::Bin(binary) => vec![&*binary.left, &*binary.right],
+            Expr::Cond(condition) => vec![&*condition.cons, &*condition.alt],
+            Expr::Array(array) => array.elems.iter().flatten().map(|element| &*element.expr).collect(),
+            Expr::Assign(assignment) => vec![&*assignment.right],
+            Expr::Seq(sequence) => sequence.exprs.last().map(|last| &**last).into_iter().collect(),
+            Expr::Await(waiting) => vec![&*waiting.arg],
+            Expr::Lit(_) | Expr::Fn(_) | Expr::Arrow(_) | Expr::Object(_) => return false,
+            _ => return true,
+        };
+        made_of.into_iter().any(|value| self.stems_from_path(value, seen))
+    }
+
+    /// What a parameter is given by all who call its function, where all of them are known.
+    fn arguments(&self, function: usize, index: usize) -> Option<Vec<&Expr>> {
+        let name = self.functions[function].name.as_ref()?;
+        let calls = self.calls.get(name).map(Vec::as_slice).unwrap_or_default();
+        if calls.is_empty() || self.handed.contains(name) || Some(function) == self.handler {
+            return None;
+        }
+        let spread = |call: &Call| call.node.args.iter().take(index + 1).any(|argument| argument.spread.is_some());
+        if calls.iter().any(spread) {
+            return None;
+        }
+        Some(calls.iter().filter_map(|call| Some(&*call.node.args.get(index)?.expr)).collect())
     }
 
     /// Whether the name is the runtime's, and this one.

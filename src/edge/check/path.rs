@@ -4,98 +4,198 @@ use super::findings::Findings;
 use super::model::{Model, bare, member_name, property};
 use super::shape::{Origin, Shape, Table};
 use crate::script::ast::{
-    AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, CallExpr, Callee, Expr, IfStmt, Lit, MemberExpr, Module, ObjectLit,
-    Regex, SimpleAssignTarget, Str, TplElement,
+    ArrayLit, AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, CallExpr, Callee, Expr, IfStmt, KeyValueProp, Lit, MemberExpr,
+    ObjectLit, SimpleAssignTarget, Str, SwitchStmt, TplElement, VarDeclarator,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
 use std::rc::Rc;
 
-/// `all` are the modules of the function: what one of them takes care of, the others need not.
-pub(super) fn check(findings: &mut Findings<'_, '_>, all: &[&Module]) {
+/// `habits` are those of all modules: what one of them takes care of, the others need not.
+pub(super) fn check(findings: &mut Findings<'_, '_>, habits: &Habits) {
     let module = findings.model.parsed.module();
-    let mut habits = Habits { model: findings.model, odd_paths: false, query_tested: false, index: false };
-    for module in all {
-        module.visit_with(&mut habits);
-    }
-    let Habits { odd_paths, query_tested, index, .. } = habits;
-    module.visit_with(&mut Paths { findings, odd_paths, query_tested, index, prefix: false });
+    module.visit_with(&mut Paths { findings, habits, prefix: false });
 }
 
-/// What a script does somewhere, so that it need not be reminded elsewhere.
-struct Habits<'m, 'a> {
-    model: &'m Model<'a>,
-    /// Whether it knows that a path may be `//x`, `/../x` or `/%2e%2e/x`.
+/// What a function does somewhere, so that it need not be reminded elsewhere.
+#[derive(Default)]
+pub(super) struct Habits {
+    /// Whether a path is looked at for being `//x`, `/../x` or `/%2e%2e/x`.
     odd_paths: bool,
+    /// Whether a path is looked at for a pattern of which nobody knows what it is...
+    vague: bool,
+    /// ... and whether there is one put by somewhere that could be it.
+    kept: bool,
     /// Whether it looks at a value of the query before it uses it.
     query_tested: bool,
     /// Whether it knows of `index.html`, or of origins that are no buckets.
     index: bool,
 }
 
-impl Habits<'_, '_> {
-    fn text(&mut self, text: &str) {
-        let lower = text.to_lowercase();
-        // In `https://` it means nothing.
-        let slashes = lower.match_indices("//").any(|(at, _)| !lower[..at].ends_with(':'));
-        self.odd_paths |= slashes || lower.contains("..") || lower.contains("%2");
-        self.index |= lower.contains("index.");
+impl Habits {
+    /// Adds those of a module.
+    pub(super) fn of(&mut self, model: &Model<'_>) {
+        model.parsed.module().visit_with(&mut Looking { model, habits: self });
+    }
+
+    fn know_odd_paths(&self) -> bool {
+        self.odd_paths || (self.vague && self.kept)
+    }
+}
+
+struct Looking<'h, 'm, 'a> {
+    model: &'m Model<'a>,
+    habits: &'h mut Habits,
+}
+
+/// Methods that ask something of a text, or make another of it by what is asked.
+const ASKS: &[&str] =
+    &["includes", "indexOf", "lastIndexOf", "startsWith", "endsWith", "split", "match", "search", "replace", "replaceAll"];
+
+/// Methods that leave the beginning of a text as it is, and ask nothing.
+const KEEPS: &[&str] = &["toLowerCase", "toUpperCase", "trim", "trimStart", "trimEnd", "toString", "valueOf", "concat", "padEnd"];
+
+/// Whether a text that is looked for is what is odd in a path.
+fn is_odd_text(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    // In `https://` it means nothing.
+    let slashes = lower.match_indices("//").any(|(at, _)| !lower[..at].ends_with(':'));
+    slashes || lower.contains("..") || lower.contains("%2")
+}
+
+fn is_odd_pattern(pattern: &str) -> bool {
+    let plain = pattern.replace("\\/", "/").to_lowercase();
+    let repeated = ["/+", "/{2", "[/]+", "/)+", "//", "/[/"].into_iter().any(|sign| plain.contains(sign));
+    repeated || plain.contains("\\.\\.") || plain.contains("\\.{2") || plain.contains("%2")
+}
+
+impl Looking<'_, '_, '_> {
+    /// Whether what is looked for is odd in a path; nothing where nobody knows what it is.
+    fn odd(&self, what: &Expr) -> Option<bool> {
+        match &*self.model.resolve(what) {
+            Expr::Lit(Lit::Str(text)) => Some(is_odd_text(&text.value.to_string_lossy())),
+            Expr::Lit(Lit::Regex(regex)) => Some(is_odd_pattern(&regex.exp)),
+            Expr::Lit(_) => Some(false),
+            Expr::Tpl(template) => Some(template.quasis.iter().any(|part| is_odd_text(&part.raw))),
+            Expr::Array(array) => Some(array.elems.iter().flatten().any(|element| self.odd(&element.expr) == Some(true))),
+            // `new RegExp('//+')`
+            Expr::New(new) => match new.args.as_deref() {
+                Some([pattern, ..]) => match &*self.model.resolve(&pattern.expr) {
+                    Expr::Lit(Lit::Str(text)) => Some(is_odd_pattern(&text.value.to_string_lossy())),
+                    _ => None,
+                },
+                _ => Some(false),
+            },
+            _ => None,
+        }
+    }
+
+    fn looks(&mut self, subject: &Expr, what: &Expr) {
+        let odd = self.odd(what);
+        if odd != Some(false) && self.model.may_be_path(subject) {
+            self.habits.odd_paths |= odd == Some(true);
+            self.habits.vague |= odd.is_none();
+        }
+    }
+
+    fn keeps(&mut self, value: &Expr) {
+        self.habits.kept |= matches!(bare(value), Expr::Lit(_)) && self.odd(value) == Some(true);
     }
 
     fn is_query(&self, expression: &Expr) -> bool {
         self.model.shape(expression) == Shape::Text(Origin::Query)
     }
+
+    /// Whether a call only makes another text: that is no look at it.
+    fn only_makes(&self, callee: &Expr) -> bool {
+        match bare(callee) {
+            Expr::Member(member) => {
+                let cuts = ["slice", "substring", "substr"];
+                member_name(&member.prop).is_some_and(|name| KEEPS.contains(&name) || cuts.contains(&name))
+            }
+            callee => ["decodeURIComponent", "decodeURI", "String"].into_iter().any(|name| self.model.is_global(callee, name)),
+        }
+    }
 }
 
-impl Visit for Habits<'_, '_> {
+impl Visit for Looking<'_, '_, '_> {
     fn visit_str(&mut self, node: &Str) {
-        self.text(&node.value.to_string_lossy());
+        self.habits.index |= node.value.to_string_lossy().to_lowercase().contains("index.");
     }
 
     fn visit_tpl_element(&mut self, node: &TplElement) {
-        self.text(&node.raw);
-    }
-
-    fn visit_regex(&mut self, node: &Regex) {
-        let plain = node.exp.replace("\\/", "/").to_lowercase();
-        let repeated = ["/+", "/{2", "[/]+", "/)+", "//", "/[/"].into_iter().any(|sign| plain.contains(sign));
-        self.odd_paths |= repeated || plain.contains("\\.\\.") || plain.contains("\\.{2") || plain.contains("%2");
+        self.habits.index |= node.raw.to_lowercase().contains("index.");
     }
 
     fn visit_call_expr(&mut self, node: &CallExpr) {
-        if let Callee::Expr(callee) = &node.callee
-            && let Expr::Member(member) = bare(callee)
-        {
-            self.query_tested |= self.is_query(&member.obj);
-            self.index |= member_name(&member.prop).is_some_and(|name| name.contains("Origin"));
+        if let Callee::Expr(callee) = &node.callee {
+            if let Expr::Member(member) = bare(callee) {
+                let name = member_name(&member.prop).unwrap_or_default();
+                self.habits.index |= name.contains("Origin");
+                if let Some(first) = node.args.first() {
+                    if ASKS.contains(&name) {
+                        self.looks(&member.obj, &first.expr);
+                    }
+                    // `/\/\//.test(uri)`, and `['.', '..'].includes(part)`
+                    if matches!(name, "test" | "exec" | "includes" | "indexOf") {
+                        self.looks(&first.expr, &member.obj);
+                    }
+                }
+            }
+            if !self.only_makes(callee) {
+                let receiver = bare(callee).as_member().map(|member| &*member.obj);
+                let mut given = receiver.into_iter().chain(node.args.iter().map(|argument| &*argument.expr));
+                self.habits.query_tested |= given.any(|value| self.is_query(value));
+            }
         }
-        self.query_tested |= node.args.iter().any(|argument| self.is_query(&argument.expr));
         node.visit_children_with(self);
     }
 
     fn visit_bin_expr(&mut self, node: &BinExpr) {
-        let comparison = matches!(
-            node.op,
-            BinaryOp::EqEq | BinaryOp::EqEqEq | BinaryOp::NotEq | BinaryOp::NotEqEq | BinaryOp::In | BinaryOp::Lt | BinaryOp::Gt
-        );
-        self.query_tested |= comparison && (self.is_query(&node.left) || self.is_query(&node.right));
+        let equality = matches!(node.op, BinaryOp::EqEq | BinaryOp::EqEqEq | BinaryOp::NotEq | BinaryOp::NotEqEq);
+        if equality {
+            self.looks(&node.left, &node.right);
+            self.looks(&node.right, &node.left);
+        }
+        let comparison = equality || matches!(node.op, BinaryOp::In | BinaryOp::Lt | BinaryOp::Gt);
+        self.habits.query_tested |= comparison && (self.is_query(&node.left) || self.is_query(&node.right));
+        node.visit_children_with(self);
+    }
+
+    fn visit_switch_stmt(&mut self, node: &SwitchStmt) {
+        for test in node.cases.iter().filter_map(|case| case.test.as_deref()) {
+            self.looks(&node.discriminant, test);
+        }
         node.visit_children_with(self);
     }
 
     fn visit_member_expr(&mut self, node: &MemberExpr) {
         // `TARGETS[query.next.value]` can only lead where the script says.
         if let crate::script::ast::MemberProp::Computed(name) = &node.prop {
-            self.query_tested |= self.is_query(&name.expr);
+            self.habits.query_tested |= self.is_query(&name.expr);
         }
+        node.visit_children_with(self);
+    }
+
+    fn visit_array_lit(&mut self, node: &ArrayLit) {
+        node.elems.iter().flatten().for_each(|element| self.keeps(&element.expr));
+        node.visit_children_with(self);
+    }
+
+    fn visit_key_value_prop(&mut self, node: &KeyValueProp) {
+        self.keeps(&node.value);
+        node.visit_children_with(self);
+    }
+
+    fn visit_var_declarator(&mut self, node: &VarDeclarator) {
+        node.init.iter().for_each(|value| self.keeps(value));
         node.visit_children_with(self);
     }
 }
 
 struct Paths<'f, 'm, 'a> {
     findings: &'f mut Findings<'m, 'a>,
-    odd_paths: bool,
-    query_tested: bool,
-    index: bool,
+    habits: &'f Habits,
     /// Whether somebody has been told that a path may be odd.
     prefix: bool,
 }
@@ -192,7 +292,7 @@ impl Paths<'_, '_, '_> {
         if let Some(Piece::Known(text, _)) = parts.last()
             && text.ends_with('/')
             && !text.contains("://")
-            && !self.index
+            && !self.habits.index
         {
             let message = "this path leads to a folder, and a bucket has none";
             self.findings.warning("CFF091", value.span(), message, "add `index.html`, if the origin is a bucket");
@@ -221,45 +321,101 @@ impl Paths<'_, '_, '_> {
     }
 
     fn target(&mut self, value: &Expr) {
-        let mut parts = Vec::new();
-        pieces(self.findings.model, &self.findings.model.resolve(value), &mut parts);
-        let first = parts.iter().find(|part| !matches!(part, Piece::Known(text, _) if text.is_empty()));
-        let slash = matches!(first, Some(Piece::Known(text, _)) if text == "/");
-        let first = match first {
-            // `'/' + path`: a path begins with a slash, and two of them begin a host.
-            Some(Piece::Known(..)) if slash => {
-                parts.iter().skip_while(|part| matches!(part, Piece::Known(text, _) if text != "/")).nth(1)
+        let mut starts = Vec::new();
+        self.starts(value, false, 0, &mut starts);
+        let problem = starts.iter().find_map(|(start, slash)| {
+            let hint = match self.findings.model.shape(start) {
+                Shape::Text(Origin::Query) if !self.habits.query_tested => {
+                    let hint = "accept paths of this site alone: one `/` at the start, and no second";
+                    ("whoever writes the link chooses where this redirect leads", hint)
+                }
+                Shape::Text(Origin::Uri) if *slash => {
+                    ("a path begins with `/` already, and what follows `//` is a host", "leave the first `/` out")
+                }
+                Shape::Text(Origin::Uri) if !self.habits.know_odd_paths() => {
+                    let hint =
+                        "put `https://` and the host in front of it, or make one of several slashes: `uri.replace(/\\/+/g, '/')`";
+                    ("a path such as `//example.org/` would lead to another site", hint)
+                }
+                _ => return None,
+            };
+            Some(hint)
+        });
+        if let Some((message, hint)) = problem {
+            self.findings.warning("CFF068", value.span(), message, hint);
+        }
+    }
+
+    /// What a text can begin with that is not written out, and whether a slash of the script's own stands before it.
+    fn starts(&self, value: &Expr, slash: bool, depth: usize, found: &mut Vec<(Rc<Expr>, bool)>) {
+        let model = self.findings.model;
+        let value = model.resolve(value);
+        if depth > 32 {
+            return;
+        }
+        let mut go = |next: &Expr, slash| self.starts(next, slash, depth + 1, found);
+        match &*value {
+            Expr::Cond(condition) => {
+                go(&condition.cons, slash);
+                go(&condition.alt, slash);
             }
-            other => other,
-        };
-        let Some(Piece::Other(first)) = first else { return };
-        match self.findings.model.shape(first) {
-            Shape::Text(Origin::Query) if !self.query_tested && !self.odd_paths => self.findings.warning(
-                "CFF068",
-                value.span(),
-                "whoever writes the link chooses where this redirect leads",
-                "accept paths of this site alone: one `/` at the start, and no second",
-            ),
-            Shape::Text(Origin::Uri) if slash => self.findings.warning(
-                "CFF068",
-                value.span(),
-                "a path begins with `/` already, and what follows `//` is a host",
-                "leave the first `/` out",
-            ),
-            Shape::Text(Origin::Uri) if !self.odd_paths => self.findings.warning(
-                "CFF068",
-                value.span(),
-                "a path such as `//example.org/` would lead to another site",
-                "put `https://` and the host in front of it, or make one of several slashes: `uri.replace(/\\/+/g, '/')`",
-            ),
-            _ => {}
+            Expr::Bin(binary) if binary.op == BinaryOp::LogicalAnd => go(&binary.right, slash),
+            Expr::Bin(binary) if matches!(binary.op, BinaryOp::LogicalOr | BinaryOp::NullishCoalescing) => {
+                go(&binary.left, slash);
+                go(&binary.right, slash);
+            }
+            Expr::Bin(binary) if binary.op == BinaryOp::Add => self.first_of(&value, slash, go),
+            Expr::Tpl(_) => self.first_of(&value, slash, go),
+            Expr::Call(call) => match self.same_start(call) {
+                Some(of) => go(of, slash),
+                None => found.push((Rc::clone(&value), slash)),
+            },
+            _ => found.push((Rc::clone(&value), slash)),
+        }
+    }
+
+    /// The first part of a sum of texts that is not written out, where nothing but a slash stands before it.
+    fn first_of(&self, sum: &Expr, mut slash: bool, go: impl FnOnce(&Expr, bool)) {
+        let mut parts = Vec::new();
+        pieces(self.findings.model, sum, &mut parts);
+        for part in parts {
+            match part {
+                Piece::Known(text, _) if text.is_empty() => {}
+                // `'/' + path`: a path begins with a slash, and two of them begin a host.
+                Piece::Known(text, _) if text == "/" && !slash => slash = true,
+                Piece::Known(..) => return,
+                Piece::Other(first) => return go(&first, slash),
+            }
+        }
+    }
+
+    /// The text that begins as what a call makes of it does.
+    fn same_start<'e>(&self, call: &'e CallExpr) -> Option<&'e Expr> {
+        let Callee::Expr(callee) = &call.callee else { return None };
+        let first = call.args.first().map(|argument| bare(&argument.expr));
+        match bare(callee) {
+            Expr::Member(member) => {
+                let keeps = match (member_name(&member.prop)?, first) {
+                    ("slice" | "substring" | "substr", Some(Expr::Lit(Lit::Num(from)))) => from.value == 0.0,
+                    // `uri.replace(/\/$/, '')`
+                    ("replace", Some(Expr::Lit(Lit::Regex(regex)))) => {
+                        regex.exp.ends_with('$') && !regex.exp.starts_with('^') && !regex.exp.contains('|')
+                    }
+                    (name, _) => KEEPS.contains(&name),
+                };
+                keeps.then_some(&*member.obj)
+            }
+            callee => {
+                let decodes = ["decodeURIComponent", "decodeURI", "String"];
+                first.filter(|_| decodes.into_iter().any(|name| self.findings.model.is_global(callee, name)))
+            }
         }
     }
 
     /// A comparison of the path as it came with the beginning of another.
     fn prefix(&mut self, place: Position, text: &str) {
         let segment = text.strip_prefix('/').and_then(|rest| rest.chars().next());
-        if self.prefix || self.odd_paths || !segment.is_some_and(char::is_alphanumeric) {
+        if self.prefix || self.habits.know_odd_paths() || !segment.is_some_and(char::is_alphanumeric) {
             return;
         }
         self.prefix = true;

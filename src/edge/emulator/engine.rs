@@ -12,7 +12,7 @@ use crate::edge::validate::validate;
 use rquickjs::context::EvalOptions;
 use rquickjs::{Array, Context, Ctx, Exception, Function, Object, Persistent, Value};
 use serde_json::{Map, json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -21,6 +21,9 @@ const MEMORY: usize = 2 << 20;
 
 /// What the engine and the prelude hold before the function comes, rounded up.
 const PRELUDE: usize = 640 << 10;
+
+/// More than a function can fill with small things before its time is over.
+const PLENTY: usize = 256 << 20;
 
 /// How deep calls may go, in bytes of stack: enough for some thousands of calls, as at the edge.
 pub(super) const STACK: usize = 1 << 20;
@@ -40,6 +43,8 @@ pub(super) struct Engine {
     traces: Rc<Traces>,
     /// From places in what the engine was given to places in what was uploaded.
     origin: Origin,
+    /// Whether a bare `null` was thrown.
+    threw_null: Cell<bool>,
     context: Context,
 }
 
@@ -68,7 +73,18 @@ impl Engine {
             Ok(engine) => engine,
             Err(error) => return Outcome::failed(error),
         };
-        let outcome = engine.outcome(event, exactly);
+        let mut outcome = engine.outcome(event, exactly);
+        if engine.threw_null.get()
+            && let Ok(roomy) = Self::new(script, runtime, pairs)
+        {
+            // The engine throws a bare `null` when there is no memory left for an error, and a script may do so at any time. Where
+            // there is plenty of memory, it is the script.
+            roomy.context.runtime().set_memory_limit(PLENTY);
+            roomy.outcome(event, exactly);
+            if !roomy.threw_null.get() {
+                outcome.error = Some(RunError::execution(NO_MEMORY));
+            }
+        }
         let stopped = engine.budget.is_exceeded() || outcome.error.as_ref().is_some_and(|error| error.message == NO_MEMORY);
         if !stopped && !script.is_lasting() {
             *slot = Some(engine);
@@ -110,11 +126,13 @@ impl Engine {
         });
         let origin = script.origin();
         let (world, script, imports, turns) = made?;
-        Ok(Self { world, script, imports, turns, rejections, budget, traces, origin, context })
+        let threw_null = Cell::new(false);
+        Ok(Self { world, script, imports, turns, rejections, budget, traces, origin, threw_null, context })
     }
 
     fn outcome(&self, event: &Event, exactly: Exactly) -> Outcome {
         self.traces.begin();
+        self.threw_null.set(false);
         let (returned, spent) = self.context.with(|ctx| {
             self.budget.begin();
             let mut spent = None;
@@ -231,12 +249,13 @@ impl Engine {
 
     /// An exception in the words of the edge.
     fn thrown<'js>(&self, ctx: &Ctx<'js>, value: Value<'js>) -> RunError {
-        // The engine throws a bare null when there is no memory left for an error.
         if value.is_null() {
-            return RunError::execution(NO_MEMORY);
+            self.threw_null.set(true);
+            return RunError::execution("null");
         }
         let exception = value.as_object().and_then(|object| Exception::from_object(object.clone()));
-        if exception.is_some_and(|exception| exception.message().as_deref() == Some("out of memory")) {
+        let is_internal = |exception: &Exception<'_>| exception.get::<_, String>("name").is_ok_and(|name| name == "InternalError");
+        if exception.is_some_and(|exception| exception.message().as_deref() == Some("out of memory") && is_internal(&exception)) {
             return RunError::execution(NO_MEMORY);
         }
         let describe = self.world.describe.clone().restore(ctx);

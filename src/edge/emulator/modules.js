@@ -318,11 +318,15 @@
     const pairs = [];
     const glue = equals === undefined || equals === null ? '=' : equals;
     if (object === null || typeof object !== 'object') return '';
+    let first;
     Object.keys(object).forEach((name) => {
       const values = Array.isArray(object[name]) ? object[name] : [object[name]];
+      if (first === undefined) first = values.length;
       values.forEach((value) => pairs.push(write(name) + glue + write(plain(value))));
     });
-    return pairs.join(separator === undefined || separator === null ? '&' : separator);
+    const between = separator === undefined || separator === null ? '&' : separator;
+    // After an empty list that comes first the edge writes a separator all the same.
+    return (first === 0 && pairs.length > 0 ? between : '') + pairs.join(between);
   };
   const querystring = { parse, decode: parse, stringify, encode: stringify, escape, unescape };
 

@@ -73,7 +73,12 @@
 
   // --- regular expressions are PCRE's
 
-  const translate = (pattern, flags) => native.pattern(escaped(pattern), flags);
+  const translate = (pattern, flags) => {
+    const answer = native.pattern(escaped(pattern), flags);
+    // What is said of an expression quotes it.
+    if (!isWellFormed(pattern)) answer[0] = unescaped(answer[0]);
+    return answer;
+  };
   // Slots as escapes: a text with half a pair in it cannot leave the engine.
   const escaped = (pattern) => {
     if (isWellFormed(pattern)) return pattern;
@@ -81,6 +86,16 @@
     for (let i = 0; i < pattern.length; i++) {
       const code = unit(pattern, i);
       result += code >= 0xd800 && code <= 0xdfff ? `\\u${code.toString(16)}` : pattern[i];
+    }
+    return result;
+  };
+  const unescaped = (text) => {
+    let result = '';
+    for (let i = 0; i < text.length; i++) {
+      const code = text[i] === '\\' && text[i + 1] === 'u' ? +`0x${text[i + 2]}${text[i + 3]}${text[i + 4]}${text[i + 5]}` : 0;
+      const isSlot = code >= 0xd800 && code <= 0xdfff;
+      result += isSlot ? fromCharCode(code) : text[i];
+      if (isSlot) i += 5;
     }
     return result;
   };
@@ -186,14 +201,35 @@
   // --- errors the engine makes, in the words of the edge
 
   const places = new WeakMap();
+  // Whether the script makes the error at hand: then its words are the script's.
+  let isMade = false;
+  for (const name of ['RangeError', 'ReferenceError', 'TypeError', 'URIError']) {
+    const Real = world[name];
+    const Made = function (message) {
+      const given = message === undefined ? [] : [String(message)];
+      isMade = true;
+      try {
+        return construct(Real, given, new.target || Made);
+      } finally {
+        isMade = false;
+      }
+    };
+    hide(Made, 'name', name);
+    hide(Real.prototype, 'constructor', Made);
+    Object.defineProperty(Made, 'prototype', { value: Real.prototype, writable: false });
+    Object.setPrototypeOf(Made, Object.getPrototypeOf(Real));
+    hide(world, name, Made);
+  }
   Error.prepareStackTrace = (error, calls) => {
+    // The call of the constructor above is none of the script's.
+    if (isMade) calls = calls.slice(1);
     const at = calls[0];
     // What the prelude stands in for is native, too.
     const isOwn = (call) => call.getFileName() === 'function.js';
     const inside = at !== undefined && !isOwn(at);
     const line = (at && at.getLineNumber()) || 0;
     const column = (at && at.getColumnNumber()) || 0;
-    const message = native.words(String(error.name), outward(String(error.message)), inside, line, column);
+    const message = isMade ? undefined : native.words(String(error.name), outward(String(error.message)), inside, line, column);
     if (message !== undefined) hide(error, 'message', inward(message));
     let stack = `${error.name}: ${error.message}\n`;
     for (const call of calls) stack += `    at ${call.getFunctionName() || 'anonymous'} (${isOwn(call) ? `:${call.getLineNumber()}` : 'native'})\n`;

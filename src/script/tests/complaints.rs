@@ -41,7 +41,7 @@ fn imports_that_lead_nowhere() {
     insta::assert_snapshot!(with("cloudfrnt"), @"f/main.js `'cloudfrnt'`: unresolved-import: there is no module `cloudfrnt` | a module with a similar name exists: `cloudfront`");
     insta::assert_snapshot!(with("qdn:nothing-like-it"), @"f/main.js `'qdn:nothing-like-it'`: unresolved-import: there is no module `qdn:nothing-like-it` | generated modules are `qdn:redirects`");
     insta::assert_snapshot!(with("https://example.com/a.js"), @"f/main.js `'https://example.com/a.js'`: unresolved-import: `https://example.com/a.js` is an address, not a file of this project | copy the module into the project: what is built must not depend on another server");
-    insta::assert_snapshot!(with("./style.css"), @"f/main.js `'./style.css'`: unresolved-import: `f/style.css` is not a script | only `.js`, `.mjs` and `.ts` files can be imported; write what is in it as a module that exports it");
+    insta::assert_snapshot!(with("./style.css"), @"f/main.js `'./style.css'`: unresolved-import: `f/style.css` is not a script | only `.js`, `.mjs`, `.ts` and `.mts` files can be imported; write what is in it as a module that exports it");
 }
 
 #[test]
@@ -154,4 +154,15 @@ fn files_that_are_no_scripts() {
     assert_eq!(problems[0].rule, "not-utf-8");
     let problems = graph(&sources, &["none.js".into()], &options).expect_err("it is not there");
     assert_eq!(problems[0].rule, "no-such-file");
+}
+
+#[test]
+fn decorators_are_told_of_once() {
+    let expected = "`@page('x')`: syntax: decorators are not supported | call it as a function: `const Page = decorate(class { … });`, or write what it does into the class";
+    for (file, main) in [
+        ("main.ts", "@page('x')\nexport class A { @field a = 1; @m() b(@p c: string) {} }\nexport function handler() {}"),
+        ("main.js", "export @page('x') class A { @field a = 1; }\nexport function handler() {}"),
+    ] {
+        assert_eq!(complaints(&[(file, main)]), [format!("{file} {expected}")]);
+    }
 }

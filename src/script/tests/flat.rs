@@ -300,10 +300,11 @@ fn what_the_runtime_lacks_is_rewritten_when_asked() {
     let files = MODERN;
     same(files);
     let lowered = script(files, &FunctionOptions { runtime: Runtime::Njs2, lower: true, minify: false }).code;
-    for gone in ["class ", "...", " of ", "?.", "??=", "catch {", "core-js", "require", "WeakMap"] {
+    for gone in ["class ", "...more", "...[", " of ", "?.", "??=", "catch {", "core-js", "require", "WeakMap"] {
         assert!(!lowered.contains(gone), "{gone} in\n{lowered}");
     }
     assert!(lowered.contains("(?<y>"), "the runtime knows named groups itself");
+    assert!(lowered.contains("(...all)"), "and rest parameters");
     let old = script(files, &FunctionOptions { runtime: Runtime::Njs1, lower: true, minify: true }).code;
     assert_eq!(run_script(&old), run_modules(files), "{old}");
     assert!(!old.contains("let ") && !old.contains("const "), "{old}");

@@ -224,3 +224,13 @@ fn each_mistake_is_said_once() {
         assert_eq!(project.qdn(&["function", "check", "f.js", "--json"]).ended(1).places(), expected, "{text}");
     }
 }
+
+#[test]
+fn every_ending_of_a_script_is_a_function() {
+    let code = "export function handler(event) {\n  return event.request;\n}\n";
+    let endings = qdn::source::SCRIPTS;
+    let project = Project::empty().file("qdn.toml", "").file("functions/lib/x.mts", "export const x = 1;\n");
+    let project = endings.iter().fold(project, |project, ending| project.file(&format!("functions/of_{ending}.{ending}"), code));
+    let run = project.qdn(&["function", "check"]).ended(0);
+    assert!(run.stderr.contains(&format!("checked {} functions", endings.len())), "{}", run.stderr);
+}

@@ -15,6 +15,9 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     ("letter-ranges", "/[😀-😎]/.test(String.fromCodePoint(0x1f601))", "false", "true"),
     ("letter-order", "'😀' > '\\uffee'", "false", "true"),
     ("no-break-space", "Number('1\\u00a0')", "1", "NaN"),
+    ("bases", "Number('0b11')", "3", "NaN"),
+    ("bases", "+'0o7'", "7", "NaN"),
+    ("bases", "Number('+0x1')", "NaN", "1"),
     ("raw-templates", "(function (parts) { return typeof parts.raw; })`a`", "object", "undefined"),
     (
         "not-a-function",

@@ -53,6 +53,14 @@ fn what_can_be_mended_is_mended_once() {
 }
 
 #[test]
+fn no_comment_is_mended_away() {
+    let code = "function handler(event) {\n  console.log('a', /* what it was */ 'b');\n  console.log('a', // one\n    'b');\n  console.log('a', 'b' /* behind */); // line\n  return event.request;\n}\n";
+    let project = Project::empty().file("f.js", code);
+    project.qdn(&["function", "check", "f.js", "--fix"]).ended(0);
+    assert_eq!(project.read("f.js"), code.replace("'a', 'b' /*", "'a' + ' ' + 'b' /*"));
+}
+
+#[test]
 fn what_means_something_else_is_left_alone() {
     let code = "function handler(event) {\n  const Location = { value: '/' };\n  const error = 1;\n  try { event.x(error); } catch { console.log('a', event.request.headers); }\n  return { statusCode: 302, headers: { Location } };\n}\n";
     let project = Project::empty().file("f.js", code);

@@ -37,9 +37,34 @@ fn runaways_end_as_outcomes() {
     );
     fails("for (;;); function handler(e) { return e.request; }", execution, "compute time");
     fails("throw new Error('at the top'); function handler(e) {}", execution, "Error: at the top");
-    fails("function handler(e) { throw null; }", execution, "");
+    fails("function handler(e) { for (var o = null; ; ) o = { a: o }; }", execution, "MemoryError");
+    fails("async function handler(e) { for (var o = null; ; ) o = { a: o }; }", execution, "MemoryError");
     fails("function handler(e) { throw { get message() { throw 1; } }; }", execution, "");
     fails("function main(e) {}", execution, "\"handler\" is not defined");
+}
+
+/// Anything can be thrown; only the engine's own is a lack of memory.
+#[test]
+fn what_is_thrown_is_what_is_told() {
+    for (thrown, message) in [
+        ("null", "null"),
+        ("undefined", "undefined"),
+        ("'text'", "text"),
+        ("1", "1"),
+        ("{ a: 1 }", "{a:1}"),
+        ("new Error('out of memory')", "Error: out of memory"),
+        ("new TypeError('not a function')", "TypeError: not a function"),
+        ("ReferenceError('x is not defined')", "ReferenceError: x is not defined"),
+        ("new URIError('mine')", "URIError: mine"),
+        ("new RangeError('invalid array length')", "RangeError: invalid array length"),
+        ("new TypeError()", "TypeError"),
+    ] {
+        let message_of = |code: &str| run(code).error.unwrap_or_else(|| panic!("{code} has a result")).message;
+        assert_eq!(message_of(&format!("function handler(e) {{ throw {thrown}; }}")), message);
+        assert_eq!(message_of(&format!("async function handler(e) {{ await null; throw {thrown}; }}")), message);
+        let unheard = format!("async function handler(e) {{ Promise.reject({thrown}); return e.request; }}");
+        assert_eq!(message_of(&unheard), format!("Error: unhandled promise rejection: {message}"));
+    }
 }
 
 #[test]

@@ -110,6 +110,30 @@ const SAME: &[(&str, &str)] = &[
         "class accessor inherit",
         "class A { get v() { return 1; } } class B extends A { get v() { return super.v + 1; } } log.push(new B().v);",
     ),
+    (
+        "class super getter",
+        "class A { get v() { return this.k; } m() { return 'm'; } } class B extends A { constructor() { super(); this.k = 4; } get v() { return super.v + 1; } n() { return [super.v, super['v'], (() => super.v)(), super.nothing === undefined, super.m(), super.m?.()]; } w = super.v === undefined; } log.push(new B().v, new B().n(), new B().w);",
+    ),
+    (
+        "class super getter static",
+        "class A { static get v() { return this.k; } } class B extends A { static k = 3; static w = super.v; static { B.x = super.v; } static get v() { return super.v + 1; } } log.push(B.v, B.w, B.x);",
+    ),
+    (
+        "class super getter anonymous",
+        "const A = class { get v() { return this.k; } }; const mix = (P) => class extends P { k = 2; n() { return super.v; } }; log.push(new (mix(A))().n());",
+    ),
+    (
+        "class super method handed over",
+        "class A { m() { return this === undefined; } } class B extends A { n() { const f = super.m; return f(); } } log.push(new B().n());",
+    ),
+    (
+        "class with a name of the platform's",
+        "class Response { constructor() { this.a = 1; } } class Page extends Response { b = 2; } class URL extends Page {} class Map extends URL {} log.push(new Map(), new Map() instanceof Response);",
+    ),
+    (
+        "class field without a value",
+        "class A { a; #p; static s; ['c' + 1]; m() { return this.#p; } } log.push(Object.keys(new A()), 's' in A, new A().m() === undefined); class B { get a() { return 1; } } class C extends A { b; } log.push(Object.keys(new C()));",
+    ),
     ("class extends null", "class X extends null { static s() { return 1; } } log.push(X.s());"),
     (
         "class extends expr",
@@ -130,6 +154,10 @@ const SAME: &[(&str, &str)] = &[
     ("new.target", "function F() { return new.target === F; } log.push(typeof new F(), F());"),
     ("new.target2", "function F() { this.t = new.target !== undefined; } log.push(new F().t);"),
     ("tagged template", "const t = (s, ...v) => s.join('|') + v.join(','); log.push(t`a${1}b${2}c`);"),
+    (
+        "rest params everywhere",
+        "const f = (a = 3, ...b) => b.length + a; class A { constructor(...x) { this.x = x.length; } m(a, ...r) { return r.map((q) => q + a); } } const g = (a, ...[b, c]) => b + c; const h = async (...l) => l.length; log.push(f(), f(1, 2, 3), new A(1, 2).x, new A().m(1, 2, 3), g(1, 2, 3), await h(1, 2), ((...e) => e)().length, (function (a, ...r) { r.push(a); return [arguments.length, r]; })(1, 2));",
+    ),
     ("rest params", "const f = (a, ...b) => [a, b]; log.push(f(1, 2, 3), f());"),
     ("shorthand computed", "const a = 1; log.push({ a, ['b' + a]: 2, m() { return 3; } }.b1);"),
     ("exponent", "log.push(2 ** 3); let x = 2; x **= 2; log.push(x);"),
@@ -158,6 +186,15 @@ const SAME: &[(&str, &str)] = &[
 
 /// What is refused, and by which rule.
 const REFUSED: &[(&str, &str, &str)] = &[
+    ("super assigned", "not-rewritten", "class A {} class B extends A { m() { super.x = 1; } } new B().m();"),
+    ("super added to", "not-rewritten", "class A {} class B extends A { m() { super.x += 1; } } new B().m();"),
+    ("super counted", "not-rewritten", "class A {} class B extends A { m() { super.x++; } } new B().m();"),
+    ("super in a pattern", "not-rewritten", "class A {} class B extends A { m() { [super.x] = [1]; } } new B().m();"),
+    ("super in a loop", "not-rewritten", "class A {} class B extends A { m() { for (super.x in {}); } } new B().m();"),
+    ("super deleted", "not-rewritten", "class A {} class B extends A { m() { delete super.x; } } new B().m();"),
+    ("super tag", "not-rewritten", "class A { t() {} } class B extends A { m() { return super.t`x`; } } new B().m();"),
+    ("object super getter", "not-rewritten", "const o = { get a() { return super.b; } }; log.push(o.a);"),
+    ("object super assigned", "not-rewritten", "const o = { a() { super.b = 1; } }; o.a(); log.push(o.b);"),
     ("default param tdz", "not-rewritten", "const f = (a = b, b = 1) => [a, b]; log.push(f());"),
     (
         "spread object getter after",
@@ -231,6 +268,11 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
         "class for-in",
         "methods are enumerable",
         "class A { m() {} } const ks = []; for (const k in new A()) ks.push(k); log.push(ks);",
+    ),
+    (
+        "class super getter called",
+        "a getter whose value is called by `super.a()` sees the prototype",
+        "class A { get f() { const k = this.k; return () => k; } } class B extends A { k = 1; m() { return super.f(); } } log.push(new B().m() === 1);",
     ),
     ("class call without new", "a class can be called", "class A {} A(); log.push('called');"),
     ("class name", "names of classes are shortened", "class A {} log.push(new A().constructor.name);"),

@@ -180,6 +180,10 @@ const VALUES: &[(&str, &str)] = &[
         r#"{"a":["1","2"],"b":"é","c":"","d":"x y","e":"�"}"#,
     ),
     ("require('querystring').stringify({ a: [1, 2], b: 'x y', c: true, d: null })", "a=1&a=2&b=x%20y&c=true&d="),
+    (
+        "[{ a: [], b: 1 }, { a: [], c: [], b: 1 }, { b: 1, a: [], c: 2 }, { a: [] }].map(function (o) { return require('querystring').stringify(o); }).join(' ')",
+        "&b=1 &b=1 b=1&c=2 ",
+    ),
     ("Buffer.from('é€').toString('hex')", "c3a9e282ac"),
     ("Buffer.from('7w', 'base64')[0] + ',' + Buffer.from('_-', 'base64url').length", "239,1"),
     ("Buffer.from([1, 2, 3]).readUInt16BE(1) + ',' + Buffer.concat([Buffer.from('a'), Buffer.from('b')]).toString()", "515,ab"),
@@ -194,6 +198,19 @@ const VALUES: &[(&str, &str)] = &[
     ("Buffer.alloc(3, 'ab').toString() + Buffer.from('abcabc').lastIndexOf('b')", "aba4"),
     ("Buffer.from([255, 254]).readInt16LE(0) + ',' + Buffer.from([1, 2, 3]).readUIntBE(0, 3)", "-257,66051"),
     ("Buffer.compare(Buffer.from('a'), Buffer.from('b')) + ',' + Buffer.from('a').equals(Buffer.from('a'))", "-1,true"),
+    (
+        "(function () { try { throw new TypeError('not a function'); } catch (e) { return e.message + e.name + (e instanceof TypeError) + (e instanceof Error) + e.constructor.name + (Object.getPrototypeOf(TypeError) === Error) + TypeError.length + String(e); } })()",
+        "not a functionTypeErrortruetrueTypeErrortrue1TypeError: not a function",
+    ),
+    (
+        "(function () { try { throw RangeError('invalid array length'); } catch (e) { return e.message + Object.keys(e).length + (Object.getPrototypeOf(e) === RangeError.prototype); } })()",
+        "invalid array length0true",
+    ),
+    ("(function () { try { null.x; } catch (e) { return (e instanceof TypeError) + e.constructor.name; } })()", "trueTypeError"),
+    (
+        "(function () { try { new RegExp('😀('); } catch (e) { return e.message; } })()",
+        r#"pcre_compile2("😀(") failed: missing closing parenthesis at """#,
+    ),
     ("[3, 1, 2].sort().join() + [1, [2]].toString() + 'aXbX'.split('X').length", "1,2,31,23"),
     ("Object.keys({ b: 1, a: 2 }).join() + typeof null + (1 / 3).toFixed(3)", "b,aobject0.333"),
     ("new Date(86400000).toISOString() + Date.UTC(2020, 1, 3)", "1970-01-02T00:00:00.000Z1580688000000"),

@@ -15,6 +15,7 @@ fn a_place_is_allowed_with_a_reason() {
         format!("{PATHS} // qdn-allow CFF067: the origin asks again"),
         format!("/* qdn-allow CFF067: the origin asks again */ {PATHS}"),
         format!("// qdn-allow raw-path: by its name\n  // and a word more\n\n  {PATHS}"),
+        format!("console.log('a // b');\n  // qdn-allow CFF067: the origin asks again\n  {PATHS}"),
         "// qdn-allow CFF061, CFF087: a test of the edge\n  event.request.headers.a.value.trim();".to_owned(),
         "// qdn-allow CFF061: one\n  // qdn-allow CFF087: two\n  event.request.headers.a.value.trim();".to_owned(),
         "// qdn-allow CFF093: it is tried by hand".to_owned(),

@@ -129,8 +129,35 @@ const BAD_BODIES: &[(&str, &str)] = &[
         "if (event.request.querystring.next) { return { statusCode: 302, headers: { location: { value: ‸event.request.querystring.next.value } } }; }",
     ),
     ("CFF068", "return { statusCode: 301, headers: { location: { value: ‸event.request.uri + '/' } } };"),
+    // Texts that are asked of nothing, or of something else, are no care for paths.
+    ("CFF067", "console.log('a // b'); if (‸event.request.uri.startsWith('/track/')) { event.request.uri = '/track/index.html'; }"),
+    (
+        "CFF067",
+        "const about = { a: '..' }; const from = event.request.headers.referer; if (from && from.value.includes('//x') && about.a === '..') { return { statusCode: 403 }; } if (‸event.request.uri.startsWith('/track/')) { event.request.uri = '/a'; }",
+    ),
+    (
+        "CFF067",
+        "const u = event.request.uri; if (u.endsWith('.html') || ‸u.startsWith('/track/')) { event.request.uri = '/a' + '..'; }",
+    ),
     ("CFF091", "event.request.uri = ‸'/book/';"),
     ("CFF068", "return { statusCode: 301, headers: { location: { value: ‸'/' + event.request.uri } } };"),
+    (
+        "CFF068",
+        "const qs = event.request.querystring; return { statusCode: 302, headers: { location: { value: ‸qs.next ? qs.next.value : '/' } } };",
+    ),
+    (
+        "CFF068",
+        "const to = event.request.querystring.next; const path = (to && to.value) || '/a'; return { statusCode: 302, headers: { location: { value: ‸path } } };",
+    ),
+    ("CFF068", "return { statusCode: 302, headers: { location: { value: ‸event.request.uri.slice(0, -1) } } };"),
+    (
+        "CFF068",
+        "const uri = event.request.uri; return { statusCode: 302, headers: { location: { value: ‸uri.toLowerCase().replace(/\\/$/, '') } } };",
+    ),
+    (
+        "CFF068",
+        "const next = event.request.querystring.next; if (next) { const path = next.value.trim(); return { statusCode: 302, headers: { location: { value: ‸`/${path}#a` } } }; }",
+    ),
     (
         "CFF068",
         "if (event.request.querystring.to) { return { statusCode: 302, headers: { location: { value: ‸'/' + event.request.querystring.to.value } } }; }",
@@ -188,6 +215,22 @@ const BAD_BODIES: &[(&str, &str)] = &[
 const BAD_STORES: &[(&str, &str)] = &[
     ("CFF032", "‸kvs.get('a');"),
     ("CFF032", "async function log() { console.log('a'); } ‸log();"),
+    ("CFF032", "event.request.uri && ‸kvs.get('a');"),
+    ("CFF032", "‸kvs.exists('a').then((found) => { event.request.uri = found ? '/a' : '/b'; }).catch(() => {});"),
+    ("CFF032", "const found = kvs.exists('a'); ‸found.then(() => 0);"),
+    ("CFF032", "‸Promise.all([load()]); async function load() { return '/a'; }"),
+    ("CFF032", "const nobody = ‸kvs.exists('a');"),
+    ("CFF032", "if (‸kvs.exists('a')) { event.request.uri = '/a'; }"),
+    ("CFF032", "const found = kvs.exists('a'); if (!‸found) { event.request.uri = '/a'; }"),
+    ("CFF032", "const found = kvs.exists('a'); event.request.uri = ‸found && found ? '/a' : '/b';"),
+    ("CFF032", "let page; page = load(); if (‸page === '/a') { event.request.uri = '/a'; } async function load() { return '/a'; }"),
+    ("CFF032", "event.request.uri = ‸load(); async function load() { return '/a'; }"),
+    ("CFF032", "const load = async () => '/a'; event.request.uri = `/x${‸load()}`;"),
+    ("CFF032", "const page = load(); event.request.uri = '/x/' + ‸page; async function load() { return '/a'; }"),
+    ("CFF032", "const page = load(); console.log(‸page.length); async function load() { return '/a'; }"),
+    ("CFF032", "const table = { a: '/a' }; const page = load(); console.log(table[‸page]); async function load() { return 'a'; }"),
+    ("CFF032", "try { console.log(JSON.parse(‸kvs.get('a'))); } catch (e) { console.log('a'); }"),
+    ("CFF022", "const page = load(); console.log(page.‸split('/')); async function load() { return '/a'; }"),
     (
         "CFF033",
         "try { const all = await ‸Promise.all([kvs.get('a'), kvs.get('b')]); console.log(all.length); } catch (e) { console.log('a'); }",
@@ -293,6 +336,14 @@ const GOOD_BODIES: &[&str] = &[
     "const token = event.request.cookies.token; const expires = Date.now() + 1000; console.log(String(expires - 5) + String(token));",
     "const days = (Date.now() - new Date('2026-01-01').getTime()) / 86400000; console.log(String(days));",
     "const key = event.request.headers.host.value; console.log(require('crypto').createHmac('sha256', key).update('a').digest('hex'));",
+    // What is tested of a path
+    "const uri = event.request.uri; if (uri.split('/').indexOf('..') > 0) { return { statusCode: 400 }; } if (uri.startsWith('/admin')) { return { statusCode: 403 }; }",
+    "const parts = event.request.uri.split('/'); for (let i = 0; i < parts.length; i++) { if (parts[i] === '..') { return { statusCode: 400 }; } } if (event.request.uri.startsWith('/admin')) { return { statusCode: 403 }; }",
+    "const odd = /\\/\\/|%2f/i; const clean = (path) => path.replace(odd, '/'); event.request.uri = clean(event.request.uri); if (event.request.uri.startsWith('/admin')) { return { statusCode: 403 }; }",
+    "const rules = [/\\.\\./, /%2f/]; if (rules.some((rule) => rule.test(event.request.uri))) { return { statusCode: 400 }; } if (event.request.uri.startsWith('/admin')) { return { statusCode: 403 }; }",
+    "switch (event.request.uri.slice(0, 2)) { case '//': return { statusCode: 400 }; } if (event.request.uri.startsWith('/admin')) { return { statusCode: 403 }; }",
+    "const next = event.request.querystring.next; const to = next && /^\\/[a-z]/.test(next.value) ? next.value : '/a'; return { statusCode: 302, headers: { location: { value: to } } };",
+    "return { statusCode: 302, headers: { location: { value: event.request.uri.slice(1) } } };",
     // Redirects
     "if (event.request.uri === '/old') { return { statusCode: 301, headers: { location: { value: '/new' } } }; }",
     "if (event.request.headers.host.value !== 'www.a.example') { return { statusCode: 301, headers: { location: { value: 'https://www.a.example' + event.request.uri } } }; }",
@@ -406,6 +457,49 @@ fn bad_bodies(rows: &[(&'static str, &str)], before: &str) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Promises that are kept, handed on, or let go on purpose.
+#[test]
+fn a_promise_that_is_waited_for_later_is_right() {
+    for body in [
+        "const p = load(); event.request.uri = '/a'; await p;",
+        "let p; if (!p) { p = load(); } await p;",
+        "const p = event.request.uri === '/' ? load() : null; if (p) { await p; }",
+        "const list = [load(), load()]; await Promise.all(list);",
+        "const a = load(); const b = load(); const both = await Promise.all([a, b]); if (both[0]) { event.request.uri = '/a'; }",
+        "return load().then((page) => (page ? event.request : { statusCode: 404 }));",
+        "const page = await load().then((page) => page).catch(() => null); if (page) { event.request.uri = '/a'; }",
+        "const later = () => load(); const page = await later(); if (page) { event.request.uri = '/a'; }",
+        "const a = load(); const b = load(); if (a === b) { return { statusCode: 500 }; } await a; await b;",
+        "load().catch(() => {}); void load();",
+    ] {
+        good(
+            Runtime::V2,
+            &format!(
+                "async function load() {{ return '/a'; }}\nasync function handler(event) {{\n  {body}\n  return event.request;\n}}"
+            ),
+        );
+    }
+}
+
+/// What one module asks of paths, the others need not; what it says elsewhere counts for nothing.
+#[test]
+fn care_for_paths_is_what_is_asked_of_paths_in_any_module() {
+    let main = "import { page } from './lib.js';\nexport function handler(event) {\n  if (event.request.uri.startsWith('/admin')) { return { statusCode: 403 }; }\n  event.request.uri = page(event.request.uri);\n  return event.request;\n}";
+    for (lib, rules) in [
+        ("export const page = (path) => (path.includes('//') ? '/404.html' : path);", &[][..]),
+        ("const ODD = /\\/\\//; export const page = (path) => path.replace(ODD, '/');", &[]),
+        ("const note = 'a // b'; export const page = (path) => path + note.length;", &["CFF067"]),
+        (
+            "export const page = (path) => path; export const other = (event) => event.request.headers.host.value === '..';",
+            &["CFF067"],
+        ),
+    ] {
+        let (_, checked) = checked(&[("f.js", main), ("lib.js", lib)], Runtime::V2);
+        let found: Vec<&str> = checked.diagnostics().iter().map(|problem| problem.rule).collect();
+        assert_eq!(found, rules, "{lib}");
+    }
 }
 
 #[test]

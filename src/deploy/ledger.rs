@@ -137,6 +137,9 @@ pub struct Applying {
     pub to: String,
     /// The commit it was built from.
     pub commit: Option<Commit>,
+    /// The function that it is about, if it is about one alone, by its name in the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
     /// Every release of which pages may be served now: this one's, and those of applies that were interrupted.
     pub touched: Vec<String>,
     /// Which apply this is.
@@ -194,6 +197,9 @@ pub struct Past {
     pub release: String,
     /// The commit it was built from.
     pub commit: Option<Commit>,
+    /// The function that it was about, if it was about one alone, by its name in the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
     /// When.
     pub at: Timestamp,
     /// By whom.
@@ -355,8 +361,8 @@ impl Head {
         let mut next = self.next(signature);
         let Some(applying) = next.applying.take() else { return next };
         let Signature { at, by, .. } = signature.clone();
-        let past =
-            Past { seq: next.seq, kind: applying.kind, release: applying.to.clone(), commit: applying.commit.clone(), at, by };
+        let (release, commit) = (applying.to.clone(), applying.commit.clone());
+        let past = Past { seq: next.seq, kind: applying.kind, release, commit, function: applying.function, at, by };
         next.past.insert(0, past);
         next.past.truncate(PAST);
         next.release = Some(applying.to);
@@ -454,8 +460,36 @@ impl Head {
         all
     }
 
+    /// The last publish, promotion or rollback, and its place in the past. A repair leads nowhere, so it is no step to go
+    /// back by.
+    fn last_move(&self) -> Option<(usize, &Past)> {
+        let is_move = |at: &usize| self.past.get(at + 1).is_none_or(|before| before.release != self.past[*at].release);
+        let at = (0..self.past.len()).find(is_move)?;
+        Some((at, &self.past[at]))
+    }
+
+    /// Whether the last command was a rollback already: of the whole release, or of this function alone.
+    pub fn is_back(&self, function: Option<&str>) -> bool {
+        self.last_move().is_some_and(|(_, last)| last.kind == Kind::Rollback && last.function.as_deref() == function)
+    }
+
+    /// What is served, and the releases that were left by going back since the last publish or promotion. Somebody wanted to
+    /// be rid of those: going back by another sort of step does not lead there.
+    pub fn left(&self) -> BTreeSet<&str> {
+        let mut left: BTreeSet<&str> = self.release.iter().map(String::as_str).collect();
+        for (at, past) in self.past.iter().enumerate() {
+            let before = self.past.get(at + 1);
+            match before {
+                Some(before) if before.release == past.release => {}
+                Some(before) if past.kind == Kind::Rollback => drop(left.insert(&before.release)),
+                _ => break,
+            }
+        }
+        left
+    }
+
     /// Where a rollback leads: to the release before what is served, to that before an interrupted publish, or to one of
-    /// the past whose name begins as `wanted` does. Nowhere where the last command was a rollback already: to be run
+    /// the past whose name begins as `wanted` does. Nowhere where the last command was such a rollback already: to be run
     /// twice must not bring back what one wanted to be rid of.
     ///
     /// # Errors
@@ -478,7 +512,7 @@ impl Head {
                 }
             };
         }
-        // A repair leads nowhere, so it is no step to go back by, whether it was finished or not.
+        // A repair is no step to go back by, whether it was finished or not.
         if let Some(applying) = self.applying.as_ref().filter(|applying| applying.kind != Kind::Repair) {
             if applying.kind == Kind::Rollback {
                 return Ok(Some(applying.to.clone()));
@@ -492,16 +526,20 @@ impl Head {
             };
             return self.release.clone().map(Some).ok_or_else(nothing);
         }
-        let is_move = |at: &usize| self.past.get(at + 1).is_none_or(|before| before.release != self.past[*at].release);
-        let last = (0..self.past.len()).find(is_move).map(|at| &self.past[at]);
-        match last {
-            Some(past) if past.kind == Kind::Rollback => Ok(None),
-            _ => {
-                let before = self.past.iter().find(|past| Some(past.release.as_str()) != self.release.as_deref());
-                let before = before.ok_or_else(|| format!("the stage `{}` has served nothing before", self.stage))?;
-                Ok(Some(before.release.clone()))
-            }
+        if self.is_back(None) {
+            return Ok(None);
         }
+        let left = self.left();
+        let before = self.past.iter().find(|past| !left.contains(past.release.as_str()));
+        let nothing = || match left.len() {
+            0 | 1 => format!("the stage `{}` has served nothing before", self.stage),
+            _ => format!(
+                "the stage `{0}` has served nothing before but what it was rolled back from\nhint: `qdn releases {0}` lists it, and `--to` leads \
+                 there all the same",
+                self.stage
+            ),
+        };
+        before.map(|before| Some(before.release.clone())).ok_or_else(nothing)
     }
 }
 
@@ -533,6 +571,7 @@ mod tests {
             kind: Kind::Publish,
             to: to.to_owned(),
             commit: None,
+            function: None,
             touched: touched.iter().map(|id| (*id).to_owned()).collect(),
             sequence: 1,
             token: "t".to_owned(),
@@ -587,6 +626,30 @@ mod tests {
         assert_eq!(repairing.finished(Done::default(), &signed("9")).back(None), Ok(None), "or not");
         let repairing = done.begun(Applying { to: "r2".to_owned(), ..repair }, &signed("10"));
         assert_eq!(repairing.back(None), Ok(Some("r1".to_owned())), "and a bad release is left all the same");
+    }
+
+    #[test]
+    fn a_step_back_of_another_sort_is_none_of_this() {
+        let step = |head: &Head, kind, to: &str, function: Option<&str>| {
+            let function = function.map(str::to_owned);
+            head.begun(Applying { kind, function, ..applying(to, &[to], "/a") }, &signed("1"))
+                .finished(Done::default(), &signed("2"))
+        };
+        let two = step(&step(&Head::none("local"), Kind::Publish, "r1", None), Kind::Publish, "r2", None);
+        assert!(!two.to_json().contains("\"function\""), "a head that needs it not is as it was");
+        let function = step(&two, Kind::Rollback, "r2f", Some("f"));
+        assert!(function.is_back(Some("f")) && !function.is_back(Some("g")) && !function.is_back(None));
+        assert_eq!(function.back(None), Ok(Some("r1".to_owned())), "and not to the function that one wanted to be rid of");
+        assert_eq!(Head::parse(&function.to_json()).map(|head| head.past[0].function.clone()), Ok(Some("f".to_owned())));
+        let whole = step(&function, Kind::Rollback, "r1", None);
+        assert!(whole.is_back(None) && !whole.is_back(Some("f")));
+        assert_eq!((whole.back(None), whole.left()), (Ok(None), BTreeSet::from(["r1", "r2", "r2f"])));
+        let first = step(&step(&Head::none("local"), Kind::Publish, "r1", None), Kind::Rollback, "r1f", Some("f"));
+        assert!(first.back(None).unwrap_err().contains("nothing before but what it was rolled back from"));
+        let repaired = step(&function, Kind::Repair, "r2f", None);
+        assert!(repaired.is_back(Some("f")) && repaired.back(None) == Ok(Some("r1".to_owned())));
+        let next = step(&whole, Kind::Publish, "r3", None);
+        assert_eq!(next.back(None), Ok(Some("r1".to_owned())), "what is served then is left anew");
     }
 
     #[test]

@@ -130,6 +130,7 @@ async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep) -> Result<
         kind: Kind::Repair,
         to: head.release.clone().unwrap_or_default(),
         commit: head.commit.clone(),
+        function: None,
         touched: head.release.iter().cloned().collect(),
         sequence: head.sequence + 1,
         token: (context.nonce)(),

@@ -175,6 +175,8 @@ pub struct Wish<'a> {
     pub manifest: &'a Manifest,
     /// The commit it was built from, if that is known.
     pub commit: Option<Commit>,
+    /// The function that it is about, if it is about one alone.
+    pub function: Option<&'a str>,
     /// Where its bytes come from.
     pub supply: Supply<'a>,
     /// What may be removed.
@@ -430,12 +432,15 @@ async fn preflight(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context:
         let Some(target) = stage.distributions.get(name) else { return Ok(()) };
         let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
         tagging::are_obeyed(name, target, &info, stage)?;
-        if let Some(function) = &distribution.viewer_request {
-            let function = stage.function_name(function);
-            if info.viewer_request.is_some_and(|associated| !associated.contains(&function)) {
+        let sorts = [
+            (&distribution.viewer_request, info.viewer_request, "viewer requests"),
+            (&distribution.viewer_response, info.viewer_response, "viewer responses"),
+        ];
+        for (function, associated, sort) in sorts {
+            let Some(function) = function.as_ref().map(|function| stage.function_name(function)) else { continue };
+            if associated.is_some_and(|associated| !associated.contains(&function)) {
                 context.say(&format!(
-                    "warning: the distribution {} (`{name}`) does not run the function `{function}`: associate it with its behaviours, for \
-                     viewer requests",
+                    "warning: the distribution {} (`{name}`) does not run the function `{function}`: associate it with its behaviours, for {sort}",
                     target.id
                 ));
             }
@@ -463,7 +468,8 @@ fn begin(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context)
     };
     let items = prepared.items();
     let (holder, began) = (Some(context.holder.clone()), (context.clock)());
-    Applying { kind: wish.kind, to, commit: wish.commit.clone(), touched, sequence, token, items, mixed, holder, began }
+    let (commit, function) = (wish.commit.clone(), wish.function.map(str::to_owned));
+    Applying { kind: wish.kind, to, commit, function, touched, sequence, token, items, mixed, holder, began }
 }
 
 /// Everything between *begin* and *finish*.

@@ -250,6 +250,8 @@ pub struct DistributionInfo {
     pub domain: String,
     /// CloudFront's names of the functions that run before the cache, on any behaviour; none where any would run.
     pub viewer_request: Option<Vec<String>>,
+    /// The same of those that see the answers.
+    pub viewer_response: Option<Vec<String>>,
     /// The header of the origin's answers from which it takes cache tags; none where it takes none.
     pub tag_header: Option<String>,
 }

@@ -132,6 +132,7 @@ pub(crate) async fn bring(
         kind,
         manifest,
         commit: None,
+        function: None,
         supply,
         policy: Policy { allow_removals: true, ..Policy::default() },
         terms: Terms::default(),

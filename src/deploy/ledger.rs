@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! blobs/<sha256>                 bodies of pages, code of functions     written once
+//! packs/<sha256>                 many small bodies, one after another   written once
+//! packs/<sha256>.json            which, and where each begins; after it written once
 //! proofs/<sha256>.json           the cases that a function was proven with
 //! releases/<id>.json             manifests                              written once
 //! stages/<stage>/head.json       the state; replaced by compare-and-swap alone
@@ -11,6 +13,9 @@
 //!
 //! The head says what will be done before it is done, the addresses to purge among it. So whoever finds it half
 //! done knows which pages may be of either release, and that the edge may hold any of them.
+//!
+//! A publish stores each page twice: in its place, and as a body that a rollback needs. Where many small bodies are new
+//! ([`Packing`](super::apply::Packing)), they are stored together. The code of functions and what is large lies by itself.
 //!
 //! Everything here is a value: who reads and writes the documents is in [`apply`](super::apply).
 
@@ -27,12 +32,28 @@ const VERSION: u32 = 1;
 /// The form of a head that speaks of cache tags. A qdn that does not know them would forget that pages carry them, and must
 /// not touch such a stage.
 const WITH_TAGS: u32 = 2;
+/// The form of a head of which a release has bodies in packs, and which may speak of cache tags too. A qdn that does not know
+/// packs would say that such a release is not complete any more, and could neither go back to it nor promote it.
+const WITH_PACKS: u32 = 3;
 /// How many publishes the head remembers; the log remembers all.
 const PAST: usize = 50;
 
 /// Where the body of a page or the code of a function lies.
 pub fn blob(sha256: &str) -> String {
     format!("blobs/{sha256}")
+}
+
+/// The folder of packs and their indexes.
+pub const PACKS: &str = "packs/";
+
+/// Where a pack of bodies lies.
+pub fn pack(sha256: &str) -> String {
+    format!("{PACKS}{sha256}")
+}
+
+/// Where its index lies.
+pub fn pack_index(sha256: &str) -> String {
+    format!("{PACKS}{sha256}.json")
 }
 
 /// Where the cases of a function lie, by the digest of its code.
@@ -209,7 +230,7 @@ pub struct Past {
 /// The state of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The form of this document: 1, or 2 where it speaks of cache tags.
+    /// The form of this document: 1; 2 where it speaks of cache tags; 3 where bodies lie in packs.
     pub version: u32,
     /// Whose state.
     pub stage: String,
@@ -231,6 +252,9 @@ pub struct Head {
     /// By distribution: CloudFront's id of it, where every page carries its cache tags, and every copy at that edge too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tagged: BTreeMap<String, String>,
+    /// Whether bodies of a release that was served here lie in packs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packs: bool,
     /// What is being done; nothing in between.
     pub applying: Option<Applying>,
     /// What the edge has to forget and has not been told yet, by distribution: the quota was full.
@@ -264,7 +288,7 @@ impl fmt::Display for Damage {
             Self::Version(version) => {
                 write!(
                     f,
-                    "it has version {version}, and this qdn reads versions {VERSION} and {WITH_TAGS}: use the qdn that wrote it, or a newer one"
+                    "it has version {version}, and this qdn reads versions {VERSION} to {WITH_PACKS}: use the qdn that wrote it, or a newer one"
                 )
             }
             Self::Form(reason) => f.write_str(reason),
@@ -297,6 +321,7 @@ impl Head {
             sequence: 0,
             tags: None,
             tagged: BTreeMap::new(),
+            packs: false,
             applying: None,
             owed: BTreeMap::new(),
             issued: BTreeMap::new(),
@@ -318,6 +343,12 @@ impl Head {
     #[must_use]
     pub fn begun(&self, applying: Applying, signature: &Signature) -> Self {
         Self { sequence: applying.sequence, applying: Some(applying), owed: BTreeMap::new(), ..self.next(signature) }
+    }
+
+    /// The same, where bodies of the release that comes lie in packs. It is said once and for all: the past has them too.
+    #[must_use]
+    pub fn packed(self, is_packed: bool) -> Self {
+        Self { packs: self.packs || is_packed, ..self }
     }
 
     /// Distributions have come, or lie elsewhere now; what was looked at was found empty, or is taken over. Said before
@@ -407,7 +438,11 @@ impl Head {
     /// The document, with its own digest.
     pub fn to_json(&self) -> String {
         let speaks = !self.tagged.is_empty() || self.applying.as_ref().is_some_and(|applying| !applying.mixed.is_empty());
-        let version = if speaks { WITH_TAGS } else { VERSION };
+        let version = match (self.packs, speaks) {
+            (true, _) => WITH_PACKS,
+            (false, true) => WITH_TAGS,
+            (false, false) => VERSION,
+        };
         let mut head = Self { version, check: String::new(), ..self.clone() };
         head.check = Digest::of(head.text().as_bytes()).hex();
         head.text()
@@ -429,7 +464,7 @@ impl Head {
             version: u32,
         }
         let form: Form = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
-        if !matches!(form.version, VERSION | WITH_TAGS) {
+        if !(VERSION..=WITH_PACKS).contains(&form.version) {
             return Err(Damage::Version(form.version));
         }
         let head: Self = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
@@ -590,7 +625,7 @@ mod tests {
         assert_eq!(read.to_json(), text);
         assert!(matches!(Head::parse(&text.replace("\"r1\"", "\"r2\"")), Err(Damage::Form(_))), "somebody edited it");
         assert!(matches!(Head::parse(&text[..text.len() / 2]), Err(Damage::Form(_))), "it was cut off");
-        assert_eq!(Head::parse(&text.replace("\"version\": 1", "\"version\": 3")), Err(Damage::Version(3)));
+        assert_eq!(Head::parse(&text.replace("\"version\": 1", "\"version\": 4")), Err(Damage::Version(4)));
         assert!(
             matches!(Head::parse(&text.replace("\"version\": 1", "\"version\": 2")), Err(Damage::Form(_))),
             "it is no such form"
@@ -670,6 +705,17 @@ mod tests {
         assert!(off.to_json().contains("\"version\": 1") && !off.to_json().contains("tagged"), "it is as before");
         let off = done.begun(applying("r2", &["r2"], "/a"), &signed("5")).finished(Done::default(), &signed("6"));
         assert!(!off.is_tagged("site", "E1"), "it is said each time");
+    }
+
+    #[test]
+    fn a_qdn_that_knows_no_packs_refuses_a_state_that_needs_them() {
+        let first = Head::none("local").begun(applying("r1", &["r1"], "/a"), &signed("1"));
+        assert!(!first.clone().packed(false).to_json().contains("packs"), "it is as before");
+        let begun = first.packed(true);
+        assert!(begun.to_json().contains("\"version\": 3"));
+        let done = begun.finished(Done::default(), &signed("2"));
+        let next = done.begun(applying("r2", &["r2"], "/a"), &signed("3")).packed(false);
+        assert!(Head::parse(&next.to_json()).is_ok_and(|head| head.packs && head.version == 3), "the past needs them");
     }
 
     #[test]

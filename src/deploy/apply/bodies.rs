@@ -260,9 +260,11 @@ impl<'a> Bodies<'a> {
         let blob = ledger::blob(sha256);
         match self.context.pace.run(|| self.control.read(&blob)).await? {
             Some(found) if Digest::of(&found.bytes).hex() == sha256 => Ok(found.bytes),
-            _ => Err(Stopped::Failed(
-                why.unwrap_or_else(|| format!("{} is gone, so the release cannot be completed", self.control.locate(&blob))),
-            )),
+            _ => Err(Stopped::Failed(why.unwrap_or_else(|| {
+                let given_up = self.packs().into_iter().find(|pack| pack.find(sha256).is_some());
+                let place = self.control.locate(&given_up.map_or(blob, |pack| pack.key()));
+                format!("{place} is gone or damaged, so the release cannot be completed")
+            }))),
         }
     }
 

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::OnceCell;
 
-/// Bodies with no more than so many bytes between them are read in one request: as many arrive while another request would
-/// be on its way.
-const GAP: u64 = 128 << 10;
+/// Bodies with no more than so many bytes between them are read in one request: leaving those out would save less than another
+/// request costs.
+const GAP: u64 = 32 << 10;
 /// The most that is read at once, in bytes. Bodies are asked for in the order in which they lie, so that two or three such
 /// reads are in memory at a time.
 const MOST: u64 = 16 << 20;
@@ -260,12 +260,17 @@ impl<'a> Bodies<'a> {
         let blob = ledger::blob(sha256);
         match self.context.pace.run(|| self.control.read(&blob)).await? {
             Some(found) if Digest::of(&found.bytes).hex() == sha256 => Ok(found.bytes),
-            _ => Err(Stopped::Failed(why.unwrap_or_else(|| {
-                let given_up = self.packs().into_iter().find(|pack| pack.find(sha256).is_some());
-                let place = self.control.locate(&given_up.map_or(blob, |pack| pack.key()));
-                format!("{place} is gone or damaged, so the release cannot be completed")
-            }))),
+            _ => Err(Stopped::Failed(
+                why.or_else(|| self.given_up(sha256))
+                    .unwrap_or_else(|| format!("{} is gone, so the release cannot be completed", self.control.locate(&blob))),
+            )),
         }
+    }
+
+    /// The pack that should hold a body and is not used any more, in words.
+    pub(super) fn given_up(&self, sha256: &str) -> Option<String> {
+        let pack = self.packs().into_iter().find(|pack| pack.find(sha256).is_some())?;
+        Some(format!("{} is gone or damaged, so the release cannot be completed", self.control.locate(&pack.key())))
     }
 
     /// A body out of what is read of its pack at once, or by itself.

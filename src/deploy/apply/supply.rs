@@ -286,6 +286,7 @@ pub(super) async fn store<'a>(
 ) -> Result<(Stored, Already<'a>), Stopped> {
     let needs = needs(prepared, wish, stage)?;
     own_are_there(&needs, wish, stage, bodies, context).await?;
+    locate(&needs, prepared, wish, bodies, context).await?;
     let needs: Vec<Need<'_>> = needs.into_iter().filter(|need| !matches!(need.source, Source::Own)).collect();
     if needs.is_empty() {
         return Ok(Default::default());
@@ -504,6 +505,32 @@ async fn own_are_there(
     )]))
 }
 
+/// Finds out where many bodies lie that are neither in hand nor missed: they are served already, under other keys or with other
+/// headers. Of a few it shows when they are written.
+async fn locate(
+    needs: &[Need<'_>],
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    bodies: &Bodies<'_>,
+    context: &Context,
+) -> Result<(), Stopped> {
+    let missed: BTreeSet<&str> = needs.iter().map(|need| need.entry.sha256.as_str()).collect();
+    let mut wanted: BTreeSet<&str> = BTreeSet::new();
+    for step in prepared.plan.steps.iter().filter(|step| step.reason != Reason::Gone) {
+        let name = step.distribution.as_deref().unwrap_or_default();
+        let Some(distribution) = wish.manifest.distributions.get(name) else { continue };
+        let Some(entry) = distribution.objects.get(&step.key) else { continue };
+        let is_small = entry.class == Class::Page && entry.size < SMALL;
+        if is_small && !missed.contains(entry.sha256.as_str()) && at_hand(wish, name, &step.key, entry).is_none() {
+            wanted.insert(&entry.sha256);
+        }
+    }
+    if wanted.len() >= context.packing.from.max(1) {
+        bodies.packed(wanted).await?;
+    }
+    Ok(())
+}
+
 /// What the keys begin with that are listed together with this one: its folder, and one letter more. A digest in
 /// hexadecimal makes that sixteen lists, which are asked for at once; the pages of one list follow each other.
 fn listed_with(key: &str) -> &str {
@@ -650,7 +677,7 @@ pub(super) async fn page(
                 // It was not looked for, as it is served already under another key or with other headers.
                 let is_gone = matches!(context.pace.run(|| stage.control.stat(&blob)).await, Ok(None));
                 if !is_gone || bodies.packed([entry.sha256.as_str()]).await.map_err(Trouble::Stopped)?.is_empty() {
-                    return Err(Trouble::Stopped(stopped));
+                    return Err(Trouble::Stopped(bodies.given_up(&entry.sha256).map_or(stopped, Stopped::Failed)));
                 }
             }
             done => return done,

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 /// Lets so many requests through; at the next one its process is dead.
 #[derive(Debug)]
-struct Fuse {
+pub(super) struct Fuse {
     left: AtomicU64,
     /// Whether the last request still reaches the other side.
     is_done: bool,
@@ -22,6 +22,16 @@ struct Fuse {
 }
 
 impl Fuse {
+    /// One that only counts.
+    pub(super) fn endless() -> Arc<Self> {
+        Arc::new(Self { left: AtomicU64::new(u64::MAX), is_done: false, dead: Notify::new(), died_at: Mutex::new(None) })
+    }
+
+    /// How many requests an endless one has let through.
+    pub(super) fn passed(&self) -> u64 {
+        u64::MAX - self.left.load(Ordering::Relaxed)
+    }
+
     async fn pass<T>(&self, what: &str, request: impl Future<Output = T>) -> T {
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
             return request.await;
@@ -116,7 +126,7 @@ impl Cdn for Fused<dyn Cdn> {
     }
 }
 
-fn fused(stage: &Stage, fuse: &Arc<Fuse>) -> Stage {
+pub(super) fn fused(stage: &Stage, fuse: &Arc<Fuse>) -> Stage {
     let bucket = |bucket: &Arc<dyn Bucket>| -> Arc<dyn Bucket> { Arc::new(Fused(Arc::clone(fuse), Arc::clone(bucket))) };
     Stage {
         control: bucket(&stage.control),

@@ -1,5 +1,6 @@
 //! Many small bodies are stored together, and are found again by whoever needs one.
 
+use super::crash::{Fuse, fused};
 use super::*;
 use qdn::deploy::remote::{Described, When};
 use qdn::release::Digest;
@@ -103,6 +104,41 @@ async fn the_order_of_pages_makes_no_other_packs_and_large_bodies_lie_by_themsel
     assert_eq!((head.version, head.packs), (1, false), "an older qdn may go on with it");
 }
 
+/// The same bytes with other headers.
+fn with_headers(release: &Release) -> Release {
+    let mut other = release.clone();
+    for entry in other.manifest.distributions.get_mut("site").unwrap().objects.values_mut() {
+        if entry.class == Class::Page {
+            entry.cache_control = "public, max-age=0, s-maxage=7".to_owned();
+        }
+    }
+    other.manifest.release = String::new();
+    other.manifest.release = Digest::of(other.manifest.to_json().as_bytes()).hex()[..16].to_owned();
+    other
+}
+
+#[tokio::test]
+async fn bodies_that_are_served_with_other_headers_are_found_in_a_few_requests() {
+    let folder = scratch();
+    let stage = stage("local", &directory(folder.path()));
+    let one = many("1", 150);
+    publish(&one, &stage, &context("ann")).await.unwrap();
+    publish(&with_headers(&one), &stage, &context("ann")).await.unwrap();
+    assert_eq!(keys(stage.control.as_ref(), "packs/").await.len(), 2, "no body is new");
+    let fuse = Fuse::endless();
+    back(&one, &fused(&stage, &fuse), &context("ann")).await.unwrap();
+    // Each page is written, and fifty are looked at through the edge.
+    assert!(fuse.passed() < 157 + 50 + 40, "{}", fuse.passed());
+    serves(&stage, &one).await;
+    // A few are looked for when they are written.
+    let few = Context { packing: Packing { from: 1_000, ..Packing::default() }, ..context("ann") };
+    back(&with_headers(&one), &stage, &few).await.unwrap();
+    for object in one.objects["site"].values().filter(|object| object.class == Class::Page) {
+        let stat = stage.distributions["site"].bucket.stat(object.key.as_str()).await.unwrap().unwrap();
+        assert_eq!((stat.sha256, stat.cache_control.as_str()), (Some(object.digest.hex()), "public, max-age=0, s-maxage=7"));
+    }
+}
+
 #[tokio::test]
 async fn a_promotion_copies_packs_and_pages_where_they_lie() {
     let (a, b) = (scratch(), scratch());
@@ -202,6 +238,31 @@ async fn serves_pages(stage: &Stage, release: &Release) {
 }
 
 #[tokio::test]
+async fn one_body_keeps_its_pack() {
+    let folder = scratch();
+    let stage = stage("local", &directory(folder.path()));
+    let control = stage.control.as_ref();
+    let page = |name: String, text: String| Object::new(Key::new(&name), text.into_bytes(), Class::Page);
+    let of = |version: &str| {
+        let pages = (0..120).map(|at| page(format!("p/{at}.html"), format!("{at} of {version}")));
+        let objects = pages.chain([page("same.html".to_owned(), "the same".to_owned())]).collect();
+        let policy = Headers::new(&BTreeSet::new(), &BTreeSet::new(), Vec::new());
+        assemble(BTreeMap::from([("site".to_owned(), objects)]), Vec::new(), &BTreeMap::new(), policy, BTreeMap::new())
+    };
+    let mut sizes = Vec::new();
+    for version in ["1", "2", "3"] {
+        publish(&of(version), &stage, &context("ann")).await.unwrap();
+        sizes.push(keys(control, "packs/").await.len());
+    }
+    assert_eq!(sizes, [2, 4, 6]);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let keep = apply::Keep { releases: 1, days: 0, only_look: false };
+    apply::collect(keep, std::slice::from_ref(&stage), &context("ann")).await.unwrap();
+    assert_eq!(keys(control, "packs/").await.len(), 4, "the first has what is the same, and of the second nothing is needed");
+    assert!(apply::audit(&stage, &context("ann")).await.unwrap().is_whole());
+}
+
+#[tokio::test]
 async fn packs_stay_as_long_as_a_body_in_them_is_needed() {
     let folder = scratch();
     let stage = stage("local", &directory(folder.path()));
@@ -214,14 +275,6 @@ async fn packs_stay_as_long_as_a_body_in_them_is_needed() {
         publish(&many(version, 120), &stage, &context("ann")).await.unwrap();
         packs.push(keys(control, "packs/").await.into_iter().filter(|key| !before.contains(key)).collect());
     }
-    // A release that has one body of the first pack.
-    let only = {
-        let mut pages: Vec<String> = many("3", 120).objects["site"].keys().map(|key| key.as_str().to_owned()).collect();
-        pages.retain(|key| !key.starts_with("assets/"));
-        pages
-    };
-    let three = site("3", &only.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(three.manifest.release, many("3", 120).manifest.release);
     // Young ones stay.
     collect(apply::Keep { releases: 1, days: 1, only_look: false }).await.unwrap();
     assert_eq!(keys(control, "packs/").await.len(), 6);

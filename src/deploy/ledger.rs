@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! blobs/<sha256>                 bodies of pages, code of functions     written once
+//! packs/<sha256>                 many small bodies, one after another   written once
+//! packs/<sha256>.json            which, and where each begins; after it written once
 //! proofs/<sha256>.json           the cases that a function was proven with
 //! releases/<id>.json             manifests                              written once
 //! stages/<stage>/head.json       the state; replaced by compare-and-swap alone
@@ -11,6 +13,9 @@
 //!
 //! The head says what will be done before it is done, the addresses to purge among it. So whoever finds it half
 //! done knows which pages may be of either release, and that the edge may hold any of them.
+//!
+//! A publish stores each page twice: in its place, and as a body that a rollback needs. Where many small bodies are new
+//! ([`Packing`](super::apply::Packing)), they are stored together. The code of functions and what is large lies by itself.
 //!
 //! Everything here is a value: who reads and writes the documents is in [`apply`](super::apply).
 
@@ -27,12 +32,28 @@ const VERSION: u32 = 1;
 /// The form of a head that speaks of cache tags. A qdn that does not know them would forget that pages carry them, and must
 /// not touch such a stage.
 const WITH_TAGS: u32 = 2;
+/// The form of a head of which a release has bodies in packs, and which may speak of cache tags too. A qdn that does not know
+/// packs would say that such a release is not complete any more, and could neither go back to it nor promote it.
+const WITH_PACKS: u32 = 3;
 /// How many publishes the head remembers; the log remembers all.
 const PAST: usize = 50;
 
 /// Where the body of a page or the code of a function lies.
 pub fn blob(sha256: &str) -> String {
     format!("blobs/{sha256}")
+}
+
+/// The folder of packs and their indexes.
+pub const PACKS: &str = "packs/";
+
+/// Where a pack of bodies lies.
+pub fn pack(sha256: &str) -> String {
+    format!("{PACKS}{sha256}")
+}
+
+/// Where its index lies.
+pub fn pack_index(sha256: &str) -> String {
+    format!("{PACKS}{sha256}.json")
 }
 
 /// Where the cases of a function lie, by the digest of its code.
@@ -137,6 +158,9 @@ pub struct Applying {
     pub to: String,
     /// The commit it was built from.
     pub commit: Option<Commit>,
+    /// The function that it is about, if it is about one alone, by its name in the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
     /// Every release of which pages may be served now: this one's, and those of applies that were interrupted.
     pub touched: Vec<String>,
     /// Which apply this is.
@@ -194,6 +218,9 @@ pub struct Past {
     pub release: String,
     /// The commit it was built from.
     pub commit: Option<Commit>,
+    /// The function that it was about, if it was about one alone, by its name in the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
     /// When.
     pub at: Timestamp,
     /// By whom.
@@ -203,7 +230,7 @@ pub struct Past {
 /// The state of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The form of this document: 1, or 2 where it speaks of cache tags.
+    /// The form of this document: 1; 2 where it speaks of cache tags; 3 where bodies lie in packs.
     pub version: u32,
     /// Whose state.
     pub stage: String,
@@ -225,6 +252,9 @@ pub struct Head {
     /// By distribution: CloudFront's id of it, where every page carries its cache tags, and every copy at that edge too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tagged: BTreeMap<String, String>,
+    /// Whether bodies of a release that was served here lie in packs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packs: bool,
     /// What is being done; nothing in between.
     pub applying: Option<Applying>,
     /// What the edge has to forget and has not been told yet, by distribution: the quota was full.
@@ -258,7 +288,7 @@ impl fmt::Display for Damage {
             Self::Version(version) => {
                 write!(
                     f,
-                    "it has version {version}, and this qdn reads versions {VERSION} and {WITH_TAGS}: use the qdn that wrote it, or a newer one"
+                    "it has version {version}, and this qdn reads versions {VERSION} to {WITH_PACKS}: use the qdn that wrote it, or a newer one"
                 )
             }
             Self::Form(reason) => f.write_str(reason),
@@ -291,6 +321,7 @@ impl Head {
             sequence: 0,
             tags: None,
             tagged: BTreeMap::new(),
+            packs: false,
             applying: None,
             owed: BTreeMap::new(),
             issued: BTreeMap::new(),
@@ -312,6 +343,12 @@ impl Head {
     #[must_use]
     pub fn begun(&self, applying: Applying, signature: &Signature) -> Self {
         Self { sequence: applying.sequence, applying: Some(applying), owed: BTreeMap::new(), ..self.next(signature) }
+    }
+
+    /// The same, where bodies of the release that comes lie in packs. It is said once and for all: the past has them too.
+    #[must_use]
+    pub fn packed(self, is_packed: bool) -> Self {
+        Self { packs: self.packs || is_packed, ..self }
     }
 
     /// Distributions have come, or lie elsewhere now; what was looked at was found empty, or is taken over. Said before
@@ -355,8 +392,8 @@ impl Head {
         let mut next = self.next(signature);
         let Some(applying) = next.applying.take() else { return next };
         let Signature { at, by, .. } = signature.clone();
-        let past =
-            Past { seq: next.seq, kind: applying.kind, release: applying.to.clone(), commit: applying.commit.clone(), at, by };
+        let (release, commit) = (applying.to.clone(), applying.commit.clone());
+        let past = Past { seq: next.seq, kind: applying.kind, release, commit, function: applying.function, at, by };
         next.past.insert(0, past);
         next.past.truncate(PAST);
         next.release = Some(applying.to);
@@ -401,7 +438,11 @@ impl Head {
     /// The document, with its own digest.
     pub fn to_json(&self) -> String {
         let speaks = !self.tagged.is_empty() || self.applying.as_ref().is_some_and(|applying| !applying.mixed.is_empty());
-        let version = if speaks { WITH_TAGS } else { VERSION };
+        let version = match (self.packs, speaks) {
+            (true, _) => WITH_PACKS,
+            (false, true) => WITH_TAGS,
+            (false, false) => VERSION,
+        };
         let mut head = Self { version, check: String::new(), ..self.clone() };
         head.check = Digest::of(head.text().as_bytes()).hex();
         head.text()
@@ -423,7 +464,7 @@ impl Head {
             version: u32,
         }
         let form: Form = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
-        if !matches!(form.version, VERSION | WITH_TAGS) {
+        if !(VERSION..=WITH_PACKS).contains(&form.version) {
             return Err(Damage::Version(form.version));
         }
         let head: Self = serde_json::from_str(text).map_err(|error| Damage::Form(error.to_string()))?;
@@ -454,8 +495,36 @@ impl Head {
         all
     }
 
+    /// The last publish, promotion or rollback, and its place in the past. A repair leads nowhere, so it is no step to go
+    /// back by.
+    fn last_move(&self) -> Option<(usize, &Past)> {
+        let is_move = |at: &usize| self.past.get(at + 1).is_none_or(|before| before.release != self.past[*at].release);
+        let at = (0..self.past.len()).find(is_move)?;
+        Some((at, &self.past[at]))
+    }
+
+    /// Whether the last command was a rollback already: of the whole release, or of this function alone.
+    pub fn is_back(&self, function: Option<&str>) -> bool {
+        self.last_move().is_some_and(|(_, last)| last.kind == Kind::Rollback && last.function.as_deref() == function)
+    }
+
+    /// What is served, and the releases that were left by going back since the last publish or promotion. Somebody wanted to
+    /// be rid of those: going back by another sort of step does not lead there.
+    pub fn left(&self) -> BTreeSet<&str> {
+        let mut left: BTreeSet<&str> = self.release.iter().map(String::as_str).collect();
+        for (at, past) in self.past.iter().enumerate() {
+            let before = self.past.get(at + 1);
+            match before {
+                Some(before) if before.release == past.release => {}
+                Some(before) if past.kind == Kind::Rollback => drop(left.insert(&before.release)),
+                _ => break,
+            }
+        }
+        left
+    }
+
     /// Where a rollback leads: to the release before what is served, to that before an interrupted publish, or to one of
-    /// the past whose name begins as `wanted` does. Nowhere where the last command was a rollback already: to be run
+    /// the past whose name begins as `wanted` does. Nowhere where the last command was such a rollback already: to be run
     /// twice must not bring back what one wanted to be rid of.
     ///
     /// # Errors
@@ -478,7 +547,7 @@ impl Head {
                 }
             };
         }
-        // A repair leads nowhere, so it is no step to go back by, whether it was finished or not.
+        // A repair is no step to go back by, whether it was finished or not.
         if let Some(applying) = self.applying.as_ref().filter(|applying| applying.kind != Kind::Repair) {
             if applying.kind == Kind::Rollback {
                 return Ok(Some(applying.to.clone()));
@@ -492,16 +561,20 @@ impl Head {
             };
             return self.release.clone().map(Some).ok_or_else(nothing);
         }
-        let is_move = |at: &usize| self.past.get(at + 1).is_none_or(|before| before.release != self.past[*at].release);
-        let last = (0..self.past.len()).find(is_move).map(|at| &self.past[at]);
-        match last {
-            Some(past) if past.kind == Kind::Rollback => Ok(None),
-            _ => {
-                let before = self.past.iter().find(|past| Some(past.release.as_str()) != self.release.as_deref());
-                let before = before.ok_or_else(|| format!("the stage `{}` has served nothing before", self.stage))?;
-                Ok(Some(before.release.clone()))
-            }
+        if self.is_back(None) {
+            return Ok(None);
         }
+        let left = self.left();
+        let before = self.past.iter().find(|past| !left.contains(past.release.as_str()));
+        let nothing = || match left.len() {
+            0 | 1 => format!("the stage `{}` has served nothing before", self.stage),
+            _ => format!(
+                "the stage `{0}` has served nothing before but what it was rolled back from\nhint: `qdn releases {0}` lists it, and `--to` leads \
+                 there all the same",
+                self.stage
+            ),
+        };
+        before.map(|before| Some(before.release.clone())).ok_or_else(nothing)
     }
 }
 
@@ -533,6 +606,7 @@ mod tests {
             kind: Kind::Publish,
             to: to.to_owned(),
             commit: None,
+            function: None,
             touched: touched.iter().map(|id| (*id).to_owned()).collect(),
             sequence: 1,
             token: "t".to_owned(),
@@ -551,7 +625,7 @@ mod tests {
         assert_eq!(read.to_json(), text);
         assert!(matches!(Head::parse(&text.replace("\"r1\"", "\"r2\"")), Err(Damage::Form(_))), "somebody edited it");
         assert!(matches!(Head::parse(&text[..text.len() / 2]), Err(Damage::Form(_))), "it was cut off");
-        assert_eq!(Head::parse(&text.replace("\"version\": 1", "\"version\": 3")), Err(Damage::Version(3)));
+        assert_eq!(Head::parse(&text.replace("\"version\": 1", "\"version\": 4")), Err(Damage::Version(4)));
         assert!(
             matches!(Head::parse(&text.replace("\"version\": 1", "\"version\": 2")), Err(Damage::Form(_))),
             "it is no such form"
@@ -590,6 +664,30 @@ mod tests {
     }
 
     #[test]
+    fn a_step_back_of_another_sort_is_none_of_this() {
+        let step = |head: &Head, kind, to: &str, function: Option<&str>| {
+            let function = function.map(str::to_owned);
+            head.begun(Applying { kind, function, ..applying(to, &[to], "/a") }, &signed("1"))
+                .finished(Done::default(), &signed("2"))
+        };
+        let two = step(&step(&Head::none("local"), Kind::Publish, "r1", None), Kind::Publish, "r2", None);
+        assert!(!two.to_json().contains("\"function\""), "a head that needs it not is as it was");
+        let function = step(&two, Kind::Rollback, "r2f", Some("f"));
+        assert!(function.is_back(Some("f")) && !function.is_back(Some("g")) && !function.is_back(None));
+        assert_eq!(function.back(None), Ok(Some("r1".to_owned())), "and not to the function that one wanted to be rid of");
+        assert_eq!(Head::parse(&function.to_json()).map(|head| head.past[0].function.clone()), Ok(Some("f".to_owned())));
+        let whole = step(&function, Kind::Rollback, "r1", None);
+        assert!(whole.is_back(None) && !whole.is_back(Some("f")));
+        assert_eq!((whole.back(None), whole.left()), (Ok(None), BTreeSet::from(["r1", "r2", "r2f"])));
+        let first = step(&step(&Head::none("local"), Kind::Publish, "r1", None), Kind::Rollback, "r1f", Some("f"));
+        assert!(first.back(None).unwrap_err().contains("nothing before but what it was rolled back from"));
+        let repaired = step(&function, Kind::Repair, "r2f", None);
+        assert!(repaired.is_back(Some("f")) && repaired.back(None) == Ok(Some("r1".to_owned())));
+        let next = step(&whole, Kind::Publish, "r3", None);
+        assert_eq!(next.back(None), Ok(Some("r1".to_owned())), "what is served then is left anew");
+    }
+
+    #[test]
     fn a_qdn_that_knows_no_cache_tags_refuses_a_state_that_speaks_of_them() {
         let tagged = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "E1".to_owned())).collect::<BTreeMap<_, _>>();
         let places = BTreeMap::from([("site".to_owned(), "b/".to_owned())]);
@@ -607,6 +705,17 @@ mod tests {
         assert!(off.to_json().contains("\"version\": 1") && !off.to_json().contains("tagged"), "it is as before");
         let off = done.begun(applying("r2", &["r2"], "/a"), &signed("5")).finished(Done::default(), &signed("6"));
         assert!(!off.is_tagged("site", "E1"), "it is said each time");
+    }
+
+    #[test]
+    fn a_qdn_that_knows_no_packs_refuses_a_state_that_needs_them() {
+        let first = Head::none("local").begun(applying("r1", &["r1"], "/a"), &signed("1"));
+        assert!(!first.clone().packed(false).to_json().contains("packs"), "it is as before");
+        let begun = first.packed(true);
+        assert!(begun.to_json().contains("\"version\": 3"));
+        let done = begun.finished(Done::default(), &signed("2"));
+        let next = done.begun(applying("r2", &["r2"], "/a"), &signed("3")).packed(false);
+        assert!(Head::parse(&next.to_json()).is_ok_and(|head| head.packs && head.version == 3), "the past needs them");
     }
 
     #[test]

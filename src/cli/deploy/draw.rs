@@ -247,8 +247,9 @@ pub(super) fn releases(head: &Head, ui: &mut Ui) {
         let commit = past.commit.as_ref().map_or_else(|| "-".to_owned(), |commit| short(&commit.id));
         let mark = if is_live && head.release.as_deref() == Some(past.release.as_str()) { "  live" } else { "" };
         is_live = false;
+        let function = past.function.as_ref().map_or_else(String::new, |name| format!("  function {name}"));
         ui.data(&format!(
-            "{}  {}  {:8}  {commit:10}  {}{mark}",
+            "{}  {}  {:8}  {commit:10}  {}{function}{mark}",
             past.release,
             past.at.strftime("%Y-%m-%d %H:%M:%SZ"),
             past.kind.name(),

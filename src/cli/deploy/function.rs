@@ -169,7 +169,7 @@ pub(in crate::cli) fn publish(global: &Global, args: &PublishFunction, ui: &mut 
             proofs: BTreeMap::from([(function.name.clone(), proofs)]),
         };
         let at = At { options: &options, stage: &stage, context: &context };
-        bring(Kind::Publish, &manifest, &head, supply, &code, &mut desk, &at, &args.manner).await
+        bring(Kind::Publish, &function.name, &manifest, &head, supply, &code, &mut desk, &at, &args.manner).await
     })
 }
 
@@ -189,7 +189,7 @@ pub(in crate::cli) fn rollback(global: &Global, args: &RollbackFunction, ui: &mu
         let manifest = serves.with_function(&args.function, entry);
         let code = apply::functions(&stage, &manifest, &context).await?;
         let at = At { options: &options, stage: &stage, context: &context };
-        bring(Kind::Rollback, &manifest, &head, Supply::Stage(&stage), &code, &mut desk, &at, &args.manner).await
+        bring(Kind::Rollback, &args.function, &manifest, &head, Supply::Stage(&stage), &code, &mut desk, &at, &args.manner).await
     })
 }
 
@@ -217,6 +217,7 @@ async fn whole(stage: &Stage, context: &Context) -> Result<(Head, Manifest)> {
 #[expect(clippy::too_many_arguments, reason = "each is one thing, and the two callers differ in all of them")]
 async fn bring(
     kind: Kind,
+    function: &str,
     manifest: &Manifest,
     head: &Head,
     supply: Supply<'_>,
@@ -230,6 +231,7 @@ async fn bring(
         kind,
         manifest,
         commit: head.commit.clone(),
+        function: Some(function),
         supply,
         policy: UNGUARDED,
         terms: at.options.invalidation.terms(),

@@ -2,7 +2,7 @@
 
 use crate::build;
 use crate::config::{self, Config};
-use crate::deploy::apply::{self, Context, Pace};
+use crate::deploy::apply::{self, Context, Pace, Packing};
 use crate::deploy::ledger::{Commit, Holder};
 use crate::deploy::options::{StageOptions, Store};
 use crate::deploy::remote::aws::Aws;
@@ -105,6 +105,7 @@ pub(super) fn worker(wait: Duration, adopt: bool, tell: Arc<dyn Fn(&apply::Progr
         is_gone: Arc::new(move |other| !space.is_empty() && other.space == space && is_gone(other.process)),
         tell,
         pace: Pace::default(),
+        packing: Packing::default(),
         lease: apply::LEASE,
         wait,
         adopt,

@@ -1,7 +1,9 @@
 //! What a stage should serve is compared with what lies in its buckets and what its edge answers.
 
+use super::bodies::Bodies;
 use super::books::{Books, Known};
 use super::live::as_stored;
+use super::packs::SMALL;
 use super::{Context, Stopped, supply, tagging};
 use crate::deploy::invalidation::tags;
 use crate::deploy::ledger::{self, Damage, Head};
@@ -94,16 +96,18 @@ pub async fn restore_bodies(stage: &Stage, context: &Context) -> Result<(), Stop
     let head = books.head().await?.head;
     let Some(release) = head.release else { return Ok(()) };
     let manifest = books.manifest(&release).await?;
-    let gone: BTreeSet<String> = bodies(&manifest, stage, context).await?.into_iter().map(|finding| finding.key).collect();
+    let mut gone: BTreeSet<String> = bodies(&manifest, stage, context).await?.into_iter().map(|finding| finding.key).collect();
+    let mut pages = Vec::new();
     for (name, distribution) in &manifest.distributions {
         let Some(target) = stage.distributions.get(name) else { continue };
         for (key, entry) in &distribution.objects {
-            if entry.class == Class::Page && gone.contains(&ledger::blob(&entry.sha256)) {
-                supply::keep(target.bucket.as_ref(), key, entry, stage, context).await?;
+            if entry.class == Class::Page && gone.remove(&ledger::blob(&entry.sha256)) {
+                pages.push((target, key, entry));
             }
         }
     }
-    Ok(())
+    let kept = context.pace.each(pages, |(target, key, entry)| supply::keep(target.bucket.as_ref(), key, entry, stage, context));
+    kept.await?.map(drop).ok_or_else(interrupted)
 }
 
 /// Compares everything.
@@ -216,16 +220,25 @@ async fn edge(
     Ok((looked, stale.into_iter().flatten().collect()))
 }
 
-/// The bodies that a rollback to this release needs.
+/// The bodies that a rollback to this release needs and would not find.
 async fn bodies(manifest: &Manifest, stage: &Stage, context: &Context) -> Result<Vec<Finding>, Stopped> {
     let listed = context.pace.run(|| stage.control.list("blobs/")).await?;
     let there: BTreeSet<&str> = listed.iter().filter_map(|one| one.key.strip_prefix("blobs/")).collect();
     let pages = manifest.distributions.values().flat_map(|one| one.objects.values()).filter(|entry| entry.class == Class::Page);
-    let wanted: BTreeSet<&str> = pages
-        .map(|entry| entry.sha256.as_str())
-        .chain(manifest.functions.values().map(|function| function.sha256.as_str()))
-        .collect();
-    Ok(wanted.difference(&there).map(|sha256| finding(None, &ledger::blob(sha256), Wrong::Body, None)).collect())
+    let (small, large): (Vec<_>, Vec<_>) = pages.partition(|entry| entry.size < SMALL);
+    let functions = manifest.functions.values().map(|function| function.sha256.as_str());
+    let alone = large.iter().map(|entry| entry.sha256.as_str()).chain(functions).filter(|sha256| !there.contains(sha256));
+    let mut missing: BTreeSet<&str> = alone.collect();
+    let small: BTreeSet<&str> = small.iter().map(|entry| entry.sha256.as_str()).filter(|sha256| !there.contains(sha256)).collect();
+    if !small.is_empty() {
+        let kept = Bodies::new(stage.control.as_ref(), context);
+        let packed = kept.packed(small.iter().copied()).await?;
+        missing.extend(small.into_iter().filter(|sha256| !packed.contains(*sha256)));
+        if !missing.is_empty() {
+            kept.troubles().iter().for_each(|why| context.say(&format!("warning: {why}")));
+        }
+    }
+    Ok(missing.into_iter().map(|sha256| finding(None, &ledger::blob(sha256), Wrong::Body, None)).collect())
 }
 
 /// Puts the newest state of the log that is whole in the place of a state that is damaged or gone. Says which.

@@ -1,5 +1,6 @@
 //! The ledger as it lies in a bucket: read, and replaced where nobody else did.
 
+use super::bodies::Bodies;
 use super::{Context, Stopped};
 use crate::deploy::ledger::{self, Damage, Head, Holder, Signature, Tags};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
@@ -262,6 +263,8 @@ impl<'a> Books<'a> {
 /// The head in the hands of whoever applies.
 pub(super) struct Hold<'a> {
     pub(super) books: Books<'a>,
+    /// What is known of the bodies that the stage keeps.
+    pub(super) bodies: &'a Bodies<'a>,
     known: Mutex<Known>,
     /// When this process last began to say something that was heard: by its own clock, and by the machine's, which goes
     /// on while that sleeps.
@@ -275,9 +278,10 @@ pub(super) struct Hold<'a> {
 }
 
 impl<'a> Hold<'a> {
-    pub(super) fn new(books: Books<'a>, known: Known) -> Self {
+    pub(super) fn new(books: Books<'a>, known: Known, bodies: &'a Bodies<'a>) -> Self {
         Self {
             books,
+            bodies,
             known: Mutex::new(known),
             spoke: std::sync::Mutex::new((Instant::now(), (books.context.clock)())),
             gate: Mutex::new(()),

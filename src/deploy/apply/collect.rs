@@ -1,6 +1,7 @@
 //! What no release needs any more is removed: nothing that was not written by a release that is known, and nothing that
 //! is younger than the oldest page that may still be open in a browser.
 
+use super::bodies::Bodies;
 use super::books::{Books, Hold};
 use super::{Context, Stopped};
 use crate::deploy::ledger::{self, Applying, Head, Kind};
@@ -30,7 +31,7 @@ pub struct Collected {
     pub releases: Vec<String>,
     /// Assets that are removed, by distribution.
     pub assets: BTreeMap<String, Vec<String>>,
-    /// How many bodies, cases and lists of ETags are removed.
+    /// How many bodies, packs of them, indexes of packs, cases and lists of ETags are removed.
     pub documents: usize,
     /// Bytes that are freed.
     pub bytes: u64,
@@ -47,10 +48,11 @@ pub struct Collected {
 pub async fn collect(keep: Keep, stages: &[Stage], context: &Context) -> Result<Collected, Stopped> {
     let Some(first) = stages.first() else { return Ok(Collected::default()) };
     all_are_given(first, stages, context).await?;
+    let bodies = Bodies::new(first.control.as_ref(), context);
     let mut held: Vec<Held<'_>> = Vec::new();
     let mut result = Ok(Collected::default());
     for stage in stages {
-        match hold(stage, context, keep).await {
+        match hold(stage, context, keep, &bodies).await {
             Ok(one) => held.extend(one),
             Err(stopped) => {
                 result = Err(stopped);
@@ -61,7 +63,7 @@ pub async fn collect(keep: Keep, stages: &[Stage], context: &Context) -> Result<
     if result.is_ok() {
         let keepers = held.iter().filter_map(|one| one.hold.as_ref()).map(|hold| Box::pin(hold.keep()));
         let keepers: Vec<_> = keepers.collect();
-        let work = remove(keep, first, context, &held);
+        let work = remove(keep, first, context, &held, &bodies);
         result = if keepers.is_empty() {
             work.await
         } else {
@@ -108,7 +110,7 @@ struct Held<'a> {
     hold: Option<Hold<'a>>,
 }
 
-async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep) -> Result<Option<Held<'a>>, Stopped> {
+async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep, bodies: &'a Bodies<'a>) -> Result<Option<Held<'a>>, Stopped> {
     let books = Books::new(stage, context);
     let known = books.head().await?;
     if known.tag.is_none() {
@@ -130,6 +132,7 @@ async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep) -> Result<
         kind: Kind::Repair,
         to: head.release.clone().unwrap_or_default(),
         commit: head.commit.clone(),
+        function: None,
         touched: head.release.iter().cloned().collect(),
         sequence: head.sequence + 1,
         token: (context.nonce)(),
@@ -139,10 +142,16 @@ async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep) -> Result<
         began: (context.clock)(),
     };
     let known = books.swap(&known, |head, signature| head.begun(applying.clone(), signature)).await?;
-    Ok(Some(Held { stage, head, owed, hold: Some(Hold::new(books, known)) }))
+    Ok(Some(Held { stage, head, owed, hold: Some(Hold::new(books, known, bodies)) }))
 }
 
-async fn remove(keep: Keep, stage: &Stage, context: &Context, held: &[Held<'_>]) -> Result<Collected, Stopped> {
+async fn remove(
+    keep: Keep,
+    stage: &Stage,
+    context: &Context,
+    held: &[Held<'_>],
+    bodies: &Bodies<'_>,
+) -> Result<Collected, Stopped> {
     let books = Books::new(stage, context);
     let oldest = (context.clock)() - SignedDuration::from_hours(24 * i64::from(keep.days));
     let all = context.pace.run(|| stage.control.list("releases/")).await?;
@@ -163,6 +172,9 @@ async fn remove(keep: Keep, stage: &Stage, context: &Context, held: &[Held<'_>])
         return Err(Stopped::Failed(format!(
             "the manifest of the release {lost} is gone, so nobody knows which assets it needs: nothing is removed"
         )));
+    }
+    if let Some(why) = bodies.listed().await?.unclear.first() {
+        return Err(Stopped::Failed(format!("{why}; nobody knows which bodies its pack holds: nothing is removed")));
     }
     let mut collected = Collected { kept: kept.iter().cloned().collect(), ..Collected::default() };
     // A release that is young may be that of a publish that is only about to begin.
@@ -194,6 +206,7 @@ async fn remove(keep: Keep, stage: &Stage, context: &Context, held: &[Held<'_>])
         }
     }
     collected.documents = documents(stage, context, held, &stays, oldest, &mut collected.bytes).await?;
+    collected.documents += packs(bodies, stage, context, held, &stays, oldest, &mut collected.bytes).await?;
     // Last: while a manifest is there, what it names can be found and removed.
     collected.bytes += gone.iter().map(|one| one.size).sum::<u64>();
     collected.releases = gone_ids.into_iter().collect();
@@ -232,6 +245,33 @@ async fn documents(
         removed += dead.len();
         remove_all(stage.control.as_ref(), dead, held, context).await?;
     }
+    Ok(removed)
+}
+
+/// Packs of which no release needs a body. Each goes after its index, so that an index still means a whole pack.
+async fn packs(
+    bodies: &Bodies<'_>,
+    stage: &Stage,
+    context: &Context,
+    held: &[Held<'_>],
+    stays: &[&Manifest],
+    oldest: Timestamp,
+    bytes: &mut u64,
+) -> Result<usize, Stopped> {
+    let pages = stays.iter().flat_map(|manifest| manifest.distributions.values()).flat_map(|one| one.objects.values());
+    let needed: BTreeSet<&str> = pages.filter(|entry| entry.class == Class::Page).map(|entry| entry.sha256.as_str()).collect();
+    let known = bodies.packs();
+    let is_old = |listed: &Listed| listed.modified < oldest;
+    let dead = known.iter().filter(|pack| !pack.bodies.iter().any(|row| needed.contains(row.sha256.as_str())));
+    let dead = dead.filter_map(|pack| pack.listed.as_ref()).filter(|(pack, index)| is_old(pack) && is_old(index));
+    let (mut packs, mut indexes): (Vec<&Listed>, Vec<&Listed>) = dead.map(|(pack, index)| (pack, index)).unzip();
+    for stray in bodies.listed().await?.strays.iter().filter(|stray| is_old(stray)) {
+        if stray.key.ends_with(".json") { &mut indexes } else { &mut packs }.push(stray);
+    }
+    *bytes += packs.iter().chain(&indexes).map(|one| one.size).sum::<u64>();
+    let removed = packs.len() + indexes.len();
+    remove_all(stage.control.as_ref(), indexes, held, context).await?;
+    remove_all(stage.control.as_ref(), packs, held, context).await?;
     Ok(removed)
 }
 

@@ -16,6 +16,7 @@
 //! they finish, at every page that may be of either release.
 
 mod audit;
+mod bodies;
 mod books;
 mod collect;
 mod document;
@@ -23,6 +24,7 @@ mod functions;
 mod live;
 mod objects;
 mod pace;
+mod packs;
 mod purge;
 mod receipt;
 mod single;
@@ -34,6 +36,7 @@ pub use collect::{Collected, Keep, collect};
 pub use functions::{FINE, TOO_MUCH};
 pub use live::{Live, Look, functions, manifest, read, refresh, state};
 pub use pace::Pace;
+pub use packs::Packing;
 pub use receipt::{FunctionDone, Purged, Receipt, Verified};
 pub use single::{Alone, Tried, back, publish_alone, try_out};
 pub use supply::Supply;
@@ -44,6 +47,7 @@ use super::options::Proof;
 use super::plan::{self, Phase, Plan, Policy, Step};
 use super::remote::{Failure, Stage, Tested};
 use crate::release::Manifest;
+use bodies::Bodies;
 use books::{Books, Hold};
 use futures_util::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
@@ -78,6 +82,8 @@ pub struct Context {
     pub tell: Arc<dyn Fn(&Progress) + Send + Sync>,
     /// How fast, and whether to stop.
     pub pace: Pace,
+    /// When bodies are stored together.
+    pub packing: Packing,
     /// How long a publisher may be silent.
     pub lease: Duration,
     /// How long an invalidation is waited for.
@@ -175,6 +181,8 @@ pub struct Wish<'a> {
     pub manifest: &'a Manifest,
     /// The commit it was built from, if that is known.
     pub commit: Option<Commit>,
+    /// The function that it is about, if it is about one alone.
+    pub function: Option<&'a str>,
     /// Where its bytes come from.
     pub supply: Supply<'a>,
     /// What may be removed.
@@ -389,7 +397,12 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
         known = books.swap(&known, |head, signature| head.placed(&places, signature)).await.map_err(moved)?;
     }
     // Nothing that a visitor sees is touched here.
-    let (stored, found) = supply::store(&prepared, wish, stage, context).await?;
+    let bodies = Bodies::new(stage.control.as_ref(), context);
+    let (stored, already) = supply::store(&prepared, wish, stage, &bodies, context).await?;
+    let is_packed = bodies.is_used();
+    if is_packed {
+        bodies.learn_served(supply::served(wish, stage, context).await);
+    }
     let (release, text) = (ledger::release(&wish.manifest.release), wish.manifest.to_json());
     receipt.stored(stored);
     let before = known.head.clone();
@@ -402,11 +415,12 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     })
     .await?;
     let applying = begin(&prepared, wish, stage, context);
-    let known = books.swap(&known, |head, signature| head.begun(applying.clone(), signature)).await.map_err(moved)?;
-    let hold = Hold::new(books, known);
+    let begun = |head: &Head, signature: &Signature| head.begun(applying.clone(), signature).packed(is_packed);
+    let known = books.swap(&known, begun).await.map_err(moved)?;
+    let hold = Hold::new(books, known, &bodies);
     let work = async {
         // What was there already may have been collected until this process was known to be at work.
-        supply::make_sure(&found, &prepared, wish, stage, context).await?;
+        supply::make_sure(already, wish, stage, &bodies, context).await?;
         if !books.has(&release).await? {
             books.write_once(&release, text.as_bytes()).await?;
         }
@@ -430,12 +444,15 @@ async fn preflight(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context:
         let Some(target) = stage.distributions.get(name) else { return Ok(()) };
         let info = context.pace.run(|| stage.cdn.distribution(&target.id)).await?;
         tagging::are_obeyed(name, target, &info, stage)?;
-        if let Some(function) = &distribution.viewer_request {
-            let function = stage.function_name(function);
-            if info.viewer_request.is_some_and(|associated| !associated.contains(&function)) {
+        let sorts = [
+            (&distribution.viewer_request, info.viewer_request, "viewer requests"),
+            (&distribution.viewer_response, info.viewer_response, "viewer responses"),
+        ];
+        for (function, associated, sort) in sorts {
+            let Some(function) = function.as_ref().map(|function| stage.function_name(function)) else { continue };
+            if associated.is_some_and(|associated| !associated.contains(&function)) {
                 context.say(&format!(
-                    "warning: the distribution {} (`{name}`) does not run the function `{function}`: associate it with its behaviours, for \
-                     viewer requests",
+                    "warning: the distribution {} (`{name}`) does not run the function `{function}`: associate it with its behaviours, for {sort}",
                     target.id
                 ));
             }
@@ -463,7 +480,8 @@ fn begin(prepared: &Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context)
     };
     let items = prepared.items();
     let (holder, began) = (Some(context.holder.clone()), (context.clock)());
-    Applying { kind: wish.kind, to, commit: wish.commit.clone(), touched, sequence, token, items, mixed, holder, began }
+    let (commit, function) = (wish.commit.clone(), wish.function.map(str::to_owned));
+    Applying { kind: wish.kind, to, commit, function, touched, sequence, token, items, mixed, holder, began }
 }
 
 /// Everything between *begin* and *finish*.

@@ -44,6 +44,14 @@ pub(super) async fn write(
     hold: &Hold<'_>,
 ) -> Result<Vec<Put>, Stopped> {
     let context = hold.books.context;
+    // In the order in which they lie, where they come from packs: each is read at once.
+    let from = |step: &&Step| supply::from_pack(wish, step, &hold.bodies);
+    let mut packed: Vec<_> = steps.iter().map(|step| (from(step), *step)).collect();
+    packed.sort_by(|(one, _), (other, _)| {
+        one.as_ref().map(|(_, pack, offset)| (pack, offset)).cmp(&other.as_ref().map(|(_, pack, offset)| (pack, offset)))
+    });
+    hold.bodies.expect(packed.iter().filter_map(|(from, _)| from.as_ref()).map(|(sha256, ..)| *sha256));
+    let steps = packed.into_iter().map(|(_, step)| step);
     let one = |step: &Step| {
         let step = step.clone();
         async move {
@@ -55,7 +63,7 @@ pub(super) async fn write(
             Ok::<_, Stopped>(put)
         }
     };
-    let done = context.pace.each(steps.iter().copied(), one).await?;
+    let done = context.pace.each(steps, one).await?;
     done.ok_or_else(|| Stopped::Interrupted(String::new()))
 }
 

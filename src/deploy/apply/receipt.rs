@@ -66,9 +66,10 @@ pub struct Receipt {
     pub sequence: u64,
     /// Its token.
     pub(super) token: String,
-    /// Objects whose bytes were sent: assets, and pages under their public names.
+    /// What was sent: assets, the code of functions, bodies for the books, whether each lies by itself or many in a pack, and pages
+    /// under their public names.
     pub uploaded: usize,
-    /// Objects that were copied where they lie.
+    /// The same of what was copied where it lies.
     pub copied: usize,
     /// Objects that were removed.
     pub removed: usize,

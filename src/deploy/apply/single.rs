@@ -5,7 +5,7 @@
 
 use super::books::Books;
 use super::{Context, Stopped, functions};
-use crate::deploy::ledger::{Head, Kind as How};
+use crate::deploy::ledger::Head;
 use crate::deploy::options::Proof;
 use crate::deploy::remote::{Cdn, FunctionStage, Kind, RemoteFunction, Stage, Tag, Tested};
 use crate::release::{FunctionEntry, Manifest};
@@ -44,8 +44,8 @@ pub async fn try_out(
     Ok(tried.collect())
 }
 
-/// The version of a function before the one that a stage has live: the newest of its releases that has another. Nothing where the
-/// last command was such a step back already.
+/// The version of a function before the one that a stage has live: the newest of its releases that has another and that nobody went
+/// back from. Nothing where the last command was such a step back of this function already.
 ///
 /// # Errors
 /// In words, where there is none, or a release's manifest cannot be read.
@@ -61,6 +61,12 @@ pub async fn back(
     let Some(now) = serves.functions.get(name) else {
         return Err(Stopped::Refused(vec![format!("the stage `{}` serves no function `{name}`", stage.name)]));
     };
+    if wanted.is_none() && head.is_back(Some(name)) {
+        return Ok(None);
+    }
+    let left = head.left();
+    // The versions that somebody went back from, whichever release has them.
+    let mut gone: Vec<FunctionEntry> = vec![now.clone()];
     for (at, past) in head.past.iter().enumerate() {
         if Some(&past.release) == head.release.as_ref() && wanted.is_none() {
             continue;
@@ -74,15 +80,16 @@ pub async fn back(
         let Some(entry) = manifest.functions.get(name) else { continue };
         match wanted {
             Some(wanted) if entry.sha256.starts_with(wanted) || past.release.starts_with(wanted) => return Ok(Some(entry.clone())),
-            None if entry != now => {
-                let was_back = head.past.first().is_some_and(|last| last.kind == How::Rollback);
-                return Ok((!was_back).then(|| entry.clone()));
-            }
+            None if left.contains(past.release.as_str()) => gone.push(entry.clone()),
+            None if !gone.contains(entry) => return Ok(Some(entry.clone())),
             _ => {}
         }
     }
     Err(Stopped::Refused(vec![match wanted {
         Some(wanted) => format!("no release of the stage `{}` had a version `{wanted}` of `{name}`", stage.name),
+        None if gone.len() > 1 => {
+            format!("the stage `{}` has had no other version of `{name}` but those that it was rolled back from", stage.name)
+        }
         None => format!("the stage `{}` has had no other version of `{name}`", stage.name),
     }]))
 }

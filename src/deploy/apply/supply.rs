@@ -1,13 +1,15 @@
 //! Where bytes come from: a build on this machine, or a stage that has them already.
 
+use super::bodies::{Bodies, Served};
 use super::books::{Books, Hold};
 use super::live::as_stored;
 use super::objects::How;
+use super::packs::{self, Pack, SMALL};
 use super::{Context, Prepared, Progress, Proof, Stopped, Wish};
 use crate::deploy::invalidation::tags;
 use crate::deploy::ledger;
 use crate::deploy::options::Mode;
-use crate::deploy::plan::{Phase, Plan, Reason};
+use crate::deploy::plan::{Phase, Plan, Reason, Step};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stage, Stat, Tag, When};
 use crate::release::{Class, Digest, ObjectEntry};
 use async_trait::async_trait;
@@ -15,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Semaphore;
 
 /// From this size on a body that the stage has is copied there, and not sent a second time. In bytes.
 const LARGE: u64 = 16 * 1024 * 1024;
@@ -23,6 +26,8 @@ const LARGE: u64 = 16 * 1024 * 1024;
 const MANY: usize = 1000;
 /// How many missing things a refusal names.
 const NAMES: usize = 5;
+/// How many packs are put together at a time: each is in memory.
+const PACKS: usize = 3;
 
 /// Where the bytes of a release come from.
 #[derive(Clone)]
@@ -74,6 +79,191 @@ impl Need<'_> {
     fn place(&self) -> String {
         self.bucket.locate(&self.key).to_string()
     }
+
+    /// Whether it is a body that may lie in a pack.
+    fn is_small(&self) -> bool {
+        !self.is_public && self.entry.class == Class::Page && self.entry.size < SMALL
+    }
+}
+
+/// What is stored at once.
+enum Work<'a> {
+    /// One object.
+    One(Need<'a>),
+    /// Bodies that are put together, in the order of their digests.
+    Pack(Vec<Need<'a>>),
+    /// A pack that another stage has, and the bodies in it that are missed.
+    Copy { from: &'a dyn Bucket, to: &'a dyn Bucket, pack: Arc<Pack>, bodies: Vec<Need<'a>> },
+}
+
+impl<'a> Work<'a> {
+    /// What it is for.
+    fn needs(&self) -> &[Need<'a>] {
+        match self {
+            Self::One(need) => std::slice::from_ref(need),
+            Self::Pack(needs) | Self::Copy { bodies: needs, .. } => needs,
+        }
+    }
+
+    /// What is sent if it is sent.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Copy { pack, .. } => pack.size,
+            _ => self.needs().iter().map(|need| need.entry.size).sum(),
+        }
+    }
+}
+
+/// What was there already, to be looked at again once nobody collects it any more.
+#[derive(Default)]
+pub(super) struct Already<'a> {
+    work: Vec<Work<'a>>,
+    /// Bodies that were found in packs.
+    packed: Vec<Need<'a>>,
+}
+
+/// What all that is stored by one command shares.
+struct Storing<'a> {
+    bodies: &'a Bodies<'a>,
+    /// The bodies of the stage that is promoted.
+    from: Option<Bodies<'a>>,
+    context: &'a Context,
+    /// Whether some turned out to be there.
+    begun: AtomicBool,
+    /// So many packs at a time.
+    gate: Semaphore,
+}
+
+impl<'a> Storing<'a> {
+    fn new(wish: &Wish<'a>, bodies: &'a Bodies<'a>, context: &'a Context, begun: bool) -> Self {
+        let from = match &wish.supply {
+            Supply::Stage(from) => Some(Bodies::new(from.control.as_ref(), context)),
+            Supply::Build { .. } => None,
+        };
+        Self { bodies, from, context, begun: AtomicBool::new(begun), gate: Semaphore::new(PACKS) }
+    }
+
+    /// Says of each body whether it is stored by itself or with others.
+    async fn divide(&self, needs: Vec<Need<'a>>, least: usize) -> Result<Vec<Work<'a>>, Stopped> {
+        let (small, rest): (Vec<_>, Vec<_>) = needs.into_iter().partition(Need::is_small);
+        let (mut here, there): (Vec<_>, Vec<_>) = small.into_iter().partition(|need| matches!(need.source, Source::Here(_)));
+        let mut work = Vec::new();
+        if here.len() >= least.max(1) {
+            here.sort_by(|one, other| one.entry.sha256.cmp(&other.entry.sha256));
+            self.bodies.mark_used();
+            work.extend(packs::cut(here, |need| need.entry.size, self.context.packing.bytes).into_iter().map(Work::Pack));
+        } else {
+            work.extend(here.into_iter().map(Work::One));
+        }
+        let there = match &self.from {
+            Some(from) if there.len() >= self.context.packing.from => {
+                let packed = from.packed(there.iter().map(|need| need.entry.sha256.as_str())).await?;
+                let (packed, alone): (Vec<_>, Vec<_>) = there.into_iter().partition(|need| packed.contains(&need.entry.sha256));
+                work.extend(copies(packed, from));
+                alone
+            }
+            _ => there,
+        };
+        work.extend(there.into_iter().chain(rest).map(Work::One));
+        // Large ones first: they travel while the many small ones follow.
+        work.sort_by_key(|work| std::cmp::Reverse((work.bytes() / LARGE, work.needs().len())));
+        Ok(work)
+    }
+
+    /// Stores what is not there yet.
+    async fn store(&self, work: &Work<'a>) -> Result<How, Stopped> {
+        match work {
+            Work::One(need) => match store_one(need, &self.begun, self.context).await {
+                Err(stopped) => match self.pack_of(need).await? {
+                    Some((from, pack)) => self.store_copy(from, need.bucket, &pack).await,
+                    None => Err(stopped),
+                },
+                how => how,
+            },
+            Work::Pack(needs) => self.store_pack(needs).await,
+            Work::Copy { from, to, pack, .. } => self.store_copy(*from, *to, pack).await,
+        }
+    }
+
+    /// The pack in which another stage has a body that it does not have by itself.
+    async fn pack_of(&self, need: &Need<'a>) -> Result<Option<(&'a dyn Bucket, Arc<Pack>)>, Stopped> {
+        let (Source::There(bucket, key), Some(from)) = (&need.source, &self.from) else { return Ok(None) };
+        if !need.is_small() || !matches!(self.context.pace.run(|| bucket.stat(key)).await, Ok(None)) {
+            return Ok(None);
+        }
+        from.packed([need.entry.sha256.as_str()]).await?;
+        Ok(from.find(&need.entry.sha256).map(|(pack, _)| (*bucket, pack)))
+    }
+
+    async fn store_copy(&self, from: &dyn Bucket, to: &dyn Bucket, pack: &Arc<Pack>) -> Result<How, Stopped> {
+        let _turn = self.gate.acquire().await;
+        let there = |key: String| Source::There(from, key);
+        let how = store_both(to, pack, there(pack.key()), there(pack.index_key()), &self.begun, self.context).await?;
+        self.bodies.learn(Arc::clone(pack));
+        self.bodies.mark_used();
+        Ok(how)
+    }
+
+    /// Puts bodies together and stores them, and then the index.
+    async fn store_pack(&self, needs: &[Need<'a>]) -> Result<How, Stopped> {
+        let _turn = self.gate.acquire().await;
+        let Some(bucket) = needs.first().map(|need| need.bucket) else { return Ok(How::Already) };
+        let mut bodies: Vec<(&str, Arc<[u8]>)> = Vec::with_capacity(needs.len());
+        for need in needs {
+            let Source::Here(content) = &need.source else { continue };
+            let body = content.bytes(need.entry.size).await?;
+            if Digest::of(&body).hex() != need.entry.sha256 {
+                let what = match content {
+                    Content::File(path) => path.display().to_string(),
+                    Content::Bytes(_) => need.place(),
+                };
+                return Err(Stopped::Failed(format!("{what} was changed since it was built, and was not stored: build again")));
+            }
+            bodies.push((&need.entry.sha256, body));
+        }
+        let parts: Vec<(&str, &[u8])> = bodies.iter().map(|(sha256, body)| (*sha256, &**body)).collect();
+        let packs::Made { bytes, index, pack } = packs::make(&parts);
+        drop(bodies);
+        let here = |bytes: Vec<u8>| Source::Here(Content::Bytes(bytes.into()));
+        // It is large enough to be asked for.
+        let begun = AtomicBool::new(true);
+        store_both(bucket, &pack, here(bytes), here(index), &begun, self.context).await
+    }
+}
+
+/// Stores a pack and then its index, so that an index means a whole pack.
+async fn store_both(
+    bucket: &dyn Bucket,
+    pack: &Pack,
+    bytes: Source<'_>,
+    index: Source<'_>,
+    begun: &AtomicBool,
+    context: &Context,
+) -> Result<How, Stopped> {
+    let need = |key, source, entry| Need { bucket, key, source, entry, is_public: false };
+    let pack_need = need(pack.key(), bytes, body(&pack.sha256, pack.size, "application/octet-stream"));
+    let how = store_one(&pack_need, begun, context).await?;
+    let index_need = need(pack.index_key(), index, body(&pack.index.0, pack.index.1, "application/json"));
+    // Where the pack is new, so is the index.
+    store_one(&index_need, &AtomicBool::new(how == How::Already), context).await?;
+    Ok(how)
+}
+
+/// The packs of another stage that hold bodies which are missed.
+fn copies<'a>(needs: Vec<Need<'a>>, from: &Bodies<'_>) -> Vec<Work<'a>> {
+    let mut by_pack: BTreeMap<String, (Arc<Pack>, Vec<Need<'a>>)> = BTreeMap::new();
+    let mut work = Vec::new();
+    for need in needs {
+        match from.find(&need.entry.sha256) {
+            Some((pack, _)) => by_pack.entry(pack.sha256.clone()).or_insert_with(|| (pack, Vec::new())).1.push(need),
+            None => work.push(Work::One(need)),
+        }
+    }
+    for (pack, bodies) in by_pack.into_values() {
+        let Some((to, Source::There(from, _))) = bodies.first().map(|need| (need.bucket, &need.source)) else { continue };
+        work.push(Work::Copy { from: *from, to, pack, bodies });
+    }
+    work
 }
 
 enum Source<'a> {
@@ -83,60 +273,80 @@ enum Source<'a> {
     Own,
 }
 
-/// Stores assets under their public names, and the bodies of pages and the code of functions as blobs. None of it
+/// Stores assets under their public names, the bodies of pages, and the code of functions as blobs. None of it
 /// is seen by any visitor. What an interrupted run has stored is not sent again.
 ///
-/// Says which things were there already.
-pub(super) async fn store(
+/// Says what was there already.
+pub(super) async fn store<'a>(
     prepared: &Prepared,
-    wish: &Wish<'_>,
-    stage: &Stage,
-    context: &Context,
-) -> Result<(Stored, BTreeSet<String>), Stopped> {
+    wish: &Wish<'a>,
+    stage: &'a Stage,
+    bodies: &'a Bodies<'a>,
+    context: &'a Context,
+) -> Result<(Stored, Already<'a>), Stopped> {
     let needs = needs(prepared, wish, stage)?;
-    own_are_there(&needs, wish, stage, context).await?;
-    let mut needs: Vec<Need<'_>> = needs.into_iter().filter(|need| !matches!(need.source, Source::Own)).collect();
-    // Large ones first: their parts travel while the many small ones follow.
-    needs.sort_by_key(|need| std::cmp::Reverse(need.entry.size / LARGE));
+    own_are_there(&needs, wish, stage, bodies, context).await?;
+    locate(&needs, prepared, wish, bodies, context).await?;
+    let needs: Vec<Need<'_>> = needs.into_iter().filter(|need| !matches!(need.source, Source::Own)).collect();
     if needs.is_empty() {
         return Ok(Default::default());
     }
+    let (packed, needs) = if prepared.live.is_examined { in_packs(needs, bodies, context).await? } else { (Vec::new(), needs) };
+    let storing = Storing::new(wish, bodies, context, false);
     (context.tell)(&Progress::Begins { what: "assets and bodies", steps: needs.len() });
-    let begun = AtomicBool::new(false);
-    let one = |need: usize| {
-        let (need, begun) = (&needs[need], &begun);
-        async move {
-            let how = store_one(need, begun, context).await?;
+    let work = storing.divide(needs, context.packing.from).await?;
+    let storing = &storing;
+    let one = |work: Work<'a>| async move {
+        let how = storing.store(&work).await?;
+        for need in work.needs() {
             (context.tell)(&Progress::Step { bytes: need.entry.size });
-            Ok::<_, Stopped>((how, need))
         }
+        Ok::<_, Stopped>((how, work))
     };
-    let done = context.pace.each(0..needs.len(), one).await?;
+    let done = context.pace.each(work, one).await?;
     (context.tell)(&Progress::Ends);
     let Some(done) = done else { return Err(Stopped::Interrupted("nothing that visitors see was changed".to_owned())) };
-    let count = |wanted: How| done.iter().filter(|(how, _)| *how == wanted).count();
-    let bytes = done.iter().filter(|(how, _)| *how == How::Sent).map(|(_, need)| need.entry.size).sum();
-    let found = done.iter().filter(|(how, _)| *how == How::Already).map(|(_, need)| need.place()).collect();
-    Ok((Stored { sent: count(How::Sent), copied: count(How::Copied), bytes }, found))
+    let count = |wanted: How| done.iter().filter(|(how, _)| *how == wanted).map(|(_, work)| work.needs().len()).sum();
+    let bytes = done.iter().filter(|(how, _)| *how == How::Sent).map(|(_, work)| work.bytes()).sum();
+    let stored = Stored { sent: count(How::Sent), copied: count(How::Copied), bytes };
+    let work = done.into_iter().filter(|(how, _)| *how == How::Already).map(|(_, work)| work).collect();
+    Ok((stored, Already { work, packed }))
+}
+
+/// An interrupted publish may have stored them with others, which are no part of what is left to do: so they would make other
+/// packs now.
+async fn in_packs<'a>(
+    needs: Vec<Need<'a>>,
+    bodies: &Bodies<'_>,
+    context: &Context,
+) -> Result<(Vec<Need<'a>>, Vec<Need<'a>>), Stopped> {
+    let is_here = |need: &Need<'_>| need.is_small() && matches!(need.source, Source::Here(_));
+    if needs.iter().filter(|need| is_here(need)).count() < context.packing.from.max(1) {
+        return Ok((Vec::new(), needs));
+    }
+    let small = needs.iter().filter(|need| is_here(need)).map(|need| need.entry.sha256.as_str());
+    let packed = bodies.packed(small).await?;
+    Ok(needs.into_iter().partition(|need| is_here(need) && packed.contains(&need.entry.sha256)))
 }
 
 /// Looks once more at what was there already, now that nobody collects it any more, and stores what is gone.
-pub(super) async fn make_sure(
-    found: &BTreeSet<String>,
-    prepared: &Prepared,
-    wish: &Wish<'_>,
-    stage: &Stage,
-    context: &Context,
+pub(super) async fn make_sure<'a>(
+    already: Already<'a>,
+    wish: &Wish<'a>,
+    stage: &'a Stage,
+    bodies: &'a Bodies<'a>,
+    context: &'a Context,
 ) -> Result<(), Stopped> {
-    let needs: Vec<Need<'_>> = needs(prepared, wish, stage)?.into_iter().filter(|need| found.contains(&need.place())).collect();
-    let look = |need: usize| {
-        let need = &needs[need];
-        async move {
-            store_one(need, &AtomicBool::new(true), context).await?;
-            Ok::<_, Stopped>(())
-        }
-    };
-    let done = context.pace.each(0..needs.len(), look).await?;
+    let Already { mut work, packed } = already;
+    let storing = &Storing::new(wish, bodies, context, true);
+    if !packed.is_empty() {
+        let now = Bodies::new(stage.control.as_ref(), context);
+        let there = now.packed(packed.iter().map(|need| need.entry.sha256.as_str())).await?;
+        let gone = packed.into_iter().filter(|need| !there.contains(&need.entry.sha256)).collect();
+        work.extend(storing.divide(gone, context.packing.from).await?);
+    }
+    let look = |work: Work<'a>| async move { storing.store(&work).await.map(drop) };
+    let done = context.pace.each(work, look).await?;
     done.map(drop).ok_or_else(|| Stopped::Interrupted(String::new()))
 }
 
@@ -238,8 +448,21 @@ fn missing(what: &str) -> Stopped {
 }
 
 /// What has to be there already is there: a release of which anything is missing is never begun.
-async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<(), Stopped> {
-    let own: Vec<&Need<'_>> = needs.iter().filter(|need| matches!(need.source, Source::Own)).collect();
+async fn own_are_there(
+    needs: &[Need<'_>],
+    wish: &Wish<'_>,
+    stage: &Stage,
+    bodies: &Bodies<'_>,
+    context: &Context,
+) -> Result<(), Stopped> {
+    let mut own: Vec<&Need<'_>> = needs.iter().filter(|need| matches!(need.source, Source::Own)).collect();
+    // Many of them lie in packs, if they were new together. Of a few it is cheaper to ask whether they lie by themselves.
+    let small: BTreeSet<&str> = own.iter().filter(|need| need.is_small()).map(|need| need.entry.sha256.as_str()).collect();
+    let is_many = small.len() >= context.packing.from.max(1);
+    if is_many {
+        let packed = bodies.packed(small.iter().copied()).await?;
+        own.retain(|need| !need.is_small() || !packed.contains(&need.entry.sha256));
+    }
     let mut absent: Vec<Location> = Vec::new();
     let buckets = std::iter::once(&stage.control).chain(stage.distributions.values().map(|target| &target.bucket));
     for bucket in buckets {
@@ -259,20 +482,53 @@ async fn own_are_there(needs: &[Need<'_>], wish: &Wish<'_>, stage: &Stage, conte
             absent.extend(asked.into_iter().flatten());
         }
     }
+    if !absent.is_empty() && !is_many && !small.is_empty() {
+        let packed = bodies.packed(small.iter().copied()).await?;
+        let packed: BTreeSet<String> =
+            packed.iter().map(|sha256| stage.control.locate(&ledger::blob(sha256)).to_string()).collect();
+        absent.retain(|place| !packed.contains(&place.to_string()));
+    }
     if absent.is_empty() {
         return Ok(());
     }
     absent.sort_by_key(ToString::to_string);
+    let troubles: String = bodies.troubles().iter().take(NAMES).map(|why| format!("\nnote: {why}")).collect();
     let names: Vec<String> = absent.iter().take(NAMES).map(ToString::to_string).collect();
     Err(Stopped::Refused(vec![format!(
-        "the release {} is not complete any more: {} of its objects are gone ({}{}), so it cannot be served\nhint: `qdn releases {}` lists \
-         those that are kept",
+        "the release {} is not complete any more: {} of its objects are gone ({}{}), so it cannot be served{troubles}\nhint: `qdn releases {}` \
+         lists those that are kept",
         wish.manifest.release,
         absent.len(),
         names.join(", "),
         if absent.len() > NAMES { ", …" } else { "" },
         stage.name,
     )]))
+}
+
+/// Finds out where many bodies lie that are neither in hand nor missed: they are served already, under other keys or with other
+/// headers. Of a few it shows when they are written.
+async fn locate(
+    needs: &[Need<'_>],
+    prepared: &Prepared,
+    wish: &Wish<'_>,
+    bodies: &Bodies<'_>,
+    context: &Context,
+) -> Result<(), Stopped> {
+    let missed: BTreeSet<&str> = needs.iter().map(|need| need.entry.sha256.as_str()).collect();
+    let mut wanted: BTreeSet<&str> = BTreeSet::new();
+    for step in prepared.plan.steps.iter().filter(|step| step.reason != Reason::Gone) {
+        let name = step.distribution.as_deref().unwrap_or_default();
+        let Some(distribution) = wish.manifest.distributions.get(name) else { continue };
+        let Some(entry) = distribution.objects.get(&step.key) else { continue };
+        let is_small = entry.class == Class::Page && entry.size < SMALL;
+        if is_small && !missed.contains(entry.sha256.as_str()) && at_hand(wish, name, &step.key, entry).is_none() {
+            wanted.insert(&entry.sha256);
+        }
+    }
+    if wanted.len() >= context.packing.from.max(1) {
+        bodies.packed(wanted).await?;
+    }
+    Ok(())
 }
 
 /// What the keys begin with that are listed together with this one: its folder, and one letter more. A digest in
@@ -377,7 +633,7 @@ async fn copy(
     context: &Context,
 ) -> Result<(Tag, How), Trouble> {
     let location = from.locate(from_key);
-    match context.pace.run(|| bucket.copy(&location, key, described, when)).await {
+    match context.pace.run(|| bucket.copy(&location, None, key, described, when)).await {
         Ok(tag) => return Ok((tag, How::Copied)),
         Err(failure) if failure.kind == Kind::Unsupported => {}
         Err(failure) => return Err(failure.into()),
@@ -408,15 +664,82 @@ pub(super) async fn page(
     let bucket = &Fenced { bucket, hold };
     let tags = cache_tag(stage, key, entry);
     let described = Described { cache_tag: &tags, ..described(entry) };
-    let content = match &wish.supply {
+    if let Some(content) = at_hand(wish, name, key, entry) {
+        // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
+        return Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent));
+    }
+    let bodies = &hold.bodies;
+    let is_small = entry.size < SMALL;
+    if !is_small || bodies.find(&entry.sha256).is_none() {
+        let blob = ledger::blob(&entry.sha256);
+        match copy(stage.control.as_ref(), &blob, bucket, key, &described, when, context).await {
+            Err(Trouble::Stopped(stopped)) if is_small => {
+                // It was not looked for, as it is served already under another key or with other headers.
+                let is_gone = matches!(context.pace.run(|| stage.control.stat(&blob)).await, Ok(None));
+                if !is_gone || bodies.packed([entry.sha256.as_str()]).await.map_err(Trouble::Stopped)?.is_empty() {
+                    return Err(Trouble::Stopped(bodies.given_up(&entry.sha256).map_or(stopped, Stopped::Failed)));
+                }
+            }
+            done => return done,
+        }
+    }
+    if let Some(Served { at, tag }) = bodies.served(&entry.sha256) {
+        match context.pace.run(|| bucket.copy(&at, Some(&tag), key, &described, when)).await {
+            Ok(tag) => return Ok((tag, How::Copied)),
+            // Which of the two was written by somebody else shows below.
+            Err(failure) if failure.kind == Kind::Conflict => {}
+            Err(failure) if matches!(failure.kind, Kind::Unsupported | Kind::Refused) => bodies.forget_served(),
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    let body = bodies.read(&entry.sha256).await.map_err(Trouble::Stopped)?;
+    Ok((send(bucket, key, &Content::Bytes(body.into()), &described, when, context).await?, How::Sent))
+}
+
+/// The bytes of a page, where whoever publishes has them in hand.
+fn at_hand(wish: &Wish<'_>, name: &str, key: &str, entry: &ObjectEntry) -> Option<Content> {
+    match &wish.supply {
         Supply::Build { objects, .. } if entry.size < LARGE => objects(name, key),
         _ => None,
-    };
-    match content {
-        // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
-        Some(content) => Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent)),
-        None => copy(stage.control.as_ref(), &ledger::blob(&entry.sha256), bucket, key, &described, when, context).await,
     }
+}
+
+/// The digest of a page that comes from a pack; none where it comes from elsewhere.
+pub(super) fn from_pack<'a>(wish: &'a Wish<'_>, step: &Step, bodies: &Bodies<'_>) -> Option<(&'a str, String, u64)> {
+    let name = step.distribution.as_deref().unwrap_or_default();
+    let entry = wish.manifest.distributions.get(name)?.objects.get(&step.key)?;
+    if step.reason == Reason::Gone || entry.size >= SMALL {
+        return None;
+    }
+    let (pack, row) = bodies.find(&entry.sha256)?;
+    at_hand(wish, name, &step.key, entry).is_none().then(|| (entry.sha256.as_str(), pack.sha256.clone(), row.offset))
+}
+
+/// Where the stage that is promoted serves the pages of the release, and with which tags it wrote them. None where that is not on
+/// record, or they need not be copied from there.
+pub(super) async fn served(wish: &Wish<'_>, stage: &Stage, context: &Context) -> BTreeMap<String, Served> {
+    let mut served = BTreeMap::new();
+    let Supply::Stage(from) = &wish.supply else { return served };
+    let books = Books::new(from, context);
+    if from.name == stage.name {
+        return served;
+    }
+    let Ok(head) = books.head().await.map(|known| known.head) else { return served };
+    let release = &wish.manifest.release;
+    let Some(sequence) = head.tags.filter(|_| head.applying.is_none() && head.release.as_ref() == Some(release)) else {
+        return served;
+    };
+    let Ok(tags) = books.tags(sequence, release).await else { return served };
+    for (name, distribution) in &wish.manifest.distributions {
+        let Some(target) = from.distributions.get(name) else { continue };
+        let pages = distribution.objects.iter().filter(|(_, entry)| entry.class == Class::Page && entry.size < SMALL);
+        for (key, entry) in pages {
+            if let Some(tag) = tags.get(name).and_then(|tags| tags.get(key)) {
+                served.insert(entry.sha256.clone(), Served { at: target.bucket.locate(key), tag: tag.clone() });
+            }
+        }
+    }
+    served
 }
 
 /// Stores the cases of functions that change, so that a promotion or a rollback elsewhere proves them too.
@@ -481,7 +804,7 @@ pub(super) async fn kept(name: &str, sha256: &str, stage: &Stage, context: &Cont
     }
 }
 
-/// Keeps the body of a page that is served, where it is what it should be.
+/// Keeps the body of a page that is served by itself, where the page is what it should be.
 pub(super) async fn keep(
     bucket: &dyn Bucket,
     key: &str,
@@ -514,6 +837,10 @@ impl Bucket for Fenced<'_> {
         self.bucket.read(key).await
     }
 
+    async fn read_range(&self, key: &str, offset: u64, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+        self.bucket.read_range(key, offset, size).await
+    }
+
     async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure> {
         self.bucket.stat(key).await
     }
@@ -523,9 +850,16 @@ impl Bucket for Fenced<'_> {
         self.bucket.put(key, content, described, when).await
     }
 
-    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+    async fn copy(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        key: &str,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<Tag, Failure> {
         self.hold.fence().await?;
-        self.bucket.copy(from, key, described, when).await
+        self.bucket.copy(from, is, key, described, when).await
     }
 
     async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure> {

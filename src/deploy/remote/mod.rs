@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,40 @@ pub enum Content {
     Bytes(Arc<[u8]>),
     /// A file, which is read while it is sent.
     File(PathBuf),
+}
+
+impl Content {
+    /// All of it. What has another size than it had when it was built is refused.
+    pub(super) async fn bytes(&self, size: u64) -> Result<Arc<[u8]>, Failure> {
+        match self {
+            Self::Bytes(bytes) => Ok(Arc::clone(bytes)),
+            Self::File(path) => Ok(read_file(path, size).await?.into()),
+        }
+    }
+}
+
+/// Reads a file. That it has another size than when it was built shows in what was read: nobody asks before.
+async fn read_file(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
+    let asked = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        use std::io::Read as _;
+        // Room for the end as well, which is read too.
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 32);
+        std::fs::File::open(asked)?.read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    });
+    let read = read.await.unwrap_or_else(|error| Err(error.into()));
+    let bytes = read.map_err(|error| Failure::new(Kind::Refused, format!("{} cannot be read: {error}", path.display())))?;
+    check_length(path, bytes.len() as u64, size)?;
+    Ok(bytes)
+}
+
+fn check_length(path: &Path, found: u64, size: u64) -> Result<(), Failure> {
+    if found == size {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Failure::new(Kind::Refused, format!("{path} has {found} bytes and had {size} when it was built: build again")))
 }
 
 /// What an object will be. The digest is of what was built: a store that sees other bytes refuses them.
@@ -166,6 +200,10 @@ pub trait Bucket: fmt::Debug + Send + Sync {
     /// An object's bytes; nothing where there is none.
     async fn read(&self, key: &str) -> Result<Option<Found>, Failure>;
 
+    /// So many bytes of an object, at least one, from an offset on; nothing where there is no such object. One that ends before
+    /// that is [`Kind::Refused`].
+    async fn read_range(&self, key: &str, offset: u64, size: u64) -> Result<Option<Vec<u8>>, Failure>;
+
     /// What is known of an object; nothing where there is none.
     async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure>;
 
@@ -174,9 +212,19 @@ pub trait Bucket: fmt::Debug + Send + Sync {
 
     /// Writes an object with the bytes of another, which need not come here, and with the headers described.
     ///
+    /// Where a tag is given of the other, it has to have that tag still, and the digest of what was written has to be shown; that it
+    /// has another tag is a [`Kind::Conflict`], which cannot be told from that of the condition on what is written.
+    ///
     /// [`Kind::Unsupported`] where the other lies in another kind of store, or where this one copies without
     /// obeying conditions: read and put then.
-    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure>;
+    async fn copy(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        key: &str,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<Tag, Failure>;
 
     /// Removes an object if it still has this tag. That there is none is a success.
     async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure>;
@@ -250,6 +298,8 @@ pub struct DistributionInfo {
     pub domain: String,
     /// CloudFront's names of the functions that run before the cache, on any behaviour; none where any would run.
     pub viewer_request: Option<Vec<String>>,
+    /// The same of those that see the answers.
+    pub viewer_response: Option<Vec<String>>,
     /// The header of the origin's answers from which it takes cache tags; none where it takes none.
     pub tag_header: Option<String>,
 }

@@ -122,14 +122,22 @@ pub(super) async fn answer(shared: &Arc<Shared>, operation: &str, request: Reque
 
 fn distribution(world: &World, id: &str) -> Answer {
     let distribution = world.distributions.get(id).ok_or(Refusal(404, "NoSuchDistribution"))?;
-    let functions = match &distribution.function {
-        Some(name) => format!(
-            "<FunctionAssociations><Quantity>1</Quantity><Items><FunctionAssociation><FunctionARN>\
-             arn:aws:cloudfront::123456789012:function/{name}</FunctionARN><EventType>viewer-request</EventType>\
-             </FunctionAssociation></Items></FunctionAssociations>"
-        ),
-        None => "<FunctionAssociations><Quantity>0</Quantity></FunctionAssociations>".to_owned(),
-    };
+    let all = [(&distribution.function, "viewer-request"), (&distribution.response_function, "viewer-response")];
+    let functions: Vec<String> = all
+        .into_iter()
+        .filter_map(|(name, event)| {
+            Some(format!(
+                "<FunctionAssociation><FunctionARN>arn:aws:cloudfront::123456789012:function/{}</FunctionARN><EventType>{event}\
+                 </EventType></FunctionAssociation>",
+                name.as_ref()?
+            ))
+        })
+        .collect();
+    let functions = format!(
+        "<FunctionAssociations><Quantity>{}</Quantity><Items>{}</Items></FunctionAssociations>",
+        functions.len(),
+        functions.concat()
+    );
     let tags = distribution.tag_header.as_ref();
     let tags = tags.map_or_else(String::new, |name| format!("<CacheTagConfig><HeaderName>{name}</HeaderName></CacheTagConfig>"));
     let body = format!(

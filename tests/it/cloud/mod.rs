@@ -96,6 +96,8 @@ struct Distribution {
     bucket: String,
     prefix: String,
     function: Option<String>,
+    /// The function that sees the answers.
+    response_function: Option<String>,
     url: String,
     /// The header of the origin's answers from which cache tags are taken.
     tag_header: Option<String>,
@@ -218,6 +220,7 @@ impl Cloud {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             function: function.map(str::to_owned),
+            response_function: None,
             url: url.clone(),
             tag_header: None,
             invalidations: Vec::new(),
@@ -231,6 +234,11 @@ impl Cloud {
     /// The URL by which a distribution's edge is reached.
     pub(crate) fn edge_url(&self, id: &str) -> String {
         self.shared.world().distributions[id].url.clone()
+    }
+
+    /// Associates a function with a distribution's viewer responses. It is only told of: the edge does not run it.
+    pub(crate) fn answers(&self, id: &str, function: Option<&str>) {
+        self.shared.world().distributions.get_mut(id).expect("a distribution").response_function = function.map(str::to_owned);
     }
 
     /// Sets `CacheTagConfig` of a distribution. What it holds already has the tags that it came with.

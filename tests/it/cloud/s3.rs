@@ -1,4 +1,4 @@
-//! S3: MiniStack does the work; copies get their conditions here, which it passes over.
+//! S3: MiniStack does the work; copies get their conditions here, which it passes over, and their checksums.
 
 use super::Shared;
 use axum::body::Body;
@@ -66,7 +66,24 @@ pub(super) async fn answer(shared: &Arc<Shared>, operation: &str, request: Reque
             }
         }
     }
-    forward(shared, request).await
+    let answer = forward(shared, request).await;
+    if operation == "CopyObject" && answer.status().is_success() { with_checksum(shared, &path, answer).await } else { answer }
+}
+
+/// S3 tells the checksum of what was copied, where one was asked for; MiniStack keeps it and says nothing.
+async fn with_checksum(shared: &Shared, path: &str, answer: Response) -> Response {
+    let head = Request::builder().method(Method::HEAD).uri(path).header("x-amz-checksum-mode", "ENABLED");
+    let stat = forward(shared, head.body(Body::empty()).expect("a request")).await;
+    let checksum = stat.headers().get("x-amz-checksum-sha256").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (mut parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("MiniStack's answer");
+    let end = "</CopyObjectResult>";
+    let text = match checksum {
+        Some(checksum) => String::from_utf8_lossy(&body).replace(end, &format!("<ChecksumSHA256>{checksum}</ChecksumSHA256>{end}")),
+        None => String::from_utf8_lossy(&body).into_owned(),
+    };
+    parts.headers.remove("content-length");
+    HttpResponse::from_parts(parts, Body::from(text))
 }
 
 fn header(request: &Request, name: &str) -> Option<String> {

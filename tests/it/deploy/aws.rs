@@ -101,10 +101,10 @@ async fn an_error_within_a_200_is_an_error() {
     let way = way().await;
     let sha256 = Digest::of(b"one").hex();
     let from = way.bucket.locate("there");
-    way.bucket.copy(&from, "warm", &described(&sha256, 3), &When::Missing).await.unwrap();
+    way.bucket.copy(&from, None, "warm", &described(&sha256, 3), &When::Missing).await.unwrap();
     for (code, expected) in [("InternalError", Kind::Busy), ("SlowDown", Kind::Busy), ("AccessDenied", Kind::Refused)] {
         way.proxy.rule(Rule::new(answer(200, code)).method("PUT").header("x-amz-copy-source", "").times(1));
-        let failure = way.bucket.copy(&from, "copy", &described(&sha256, 3), &When::Missing).await.unwrap_err();
+        let failure = way.bucket.copy(&from, None, "copy", &described(&sha256, 3), &When::Missing).await.unwrap_err();
         assert_eq!(failure.kind, expected, "{code}: {failure}");
         way.proxy.relent();
     }
@@ -282,7 +282,7 @@ async fn a_store_that_copies_whatever_the_condition_is_found_out() {
     let sha256 = Digest::of(b"one").hex();
     let from = way.bucket.locate("there");
     for _ in 0..2 {
-        assert_eq!(kind(way.bucket.copy(&from, "copy", &described(&sha256, 3), &When::Missing).await), Kind::Unsupported);
+        assert_eq!(kind(way.bucket.copy(&from, None, "copy", &described(&sha256, 3), &When::Missing).await), Kind::Unsupported);
     }
     assert_eq!(way.cloud.count("CopyObject"), 1, "it was tried out once");
     let left: Vec<String> = way.bucket.list("").await.unwrap().into_iter().map(|one| one.key).collect();

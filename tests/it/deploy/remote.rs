@@ -73,6 +73,8 @@ macro_rules! suite {
                 other_bytes_than_were_built_are_refused,
                 a_file_that_changed_is_refused_by_its_name,
                 copies_obey_conditions_and_take_new_headers,
+                what_is_copied_may_have_to_be_what_it_was,
+                parts_of_an_object_are_read,
                 only_what_is_known_is_removed,
                 a_listing_is_whole_and_in_order,
                 odd_names_come_back_as_they_went,
@@ -216,7 +218,7 @@ async fn copies_obey_conditions_and_take_new_headers(world: World) {
     let sha256 = Digest::of(b"one").hex();
     let new = Described { sha256: &sha256, size: 3, content_type: "text/plain", cache_control: "no-cache", cache_tag: "p-1,d-2" };
     let place = from.locate(key);
-    let first = to.copy(&place, "page", &new, &When::Missing).await.unwrap();
+    let first = to.copy(&place, None, "page", &new, &When::Missing).await.unwrap();
     let stat = stat(to, "page").await;
     assert_eq!(
         stat,
@@ -229,19 +231,51 @@ async fn copies_obey_conditions_and_take_new_headers(world: World) {
             cache_tag: "p-1,d-2".into(),
         }
     );
-    assert_eq!(kind(to.copy(&place, "page", &new, &When::Missing).await), Kind::Conflict);
+    assert_eq!(kind(to.copy(&place, None, "page", &new, &When::Missing).await), Kind::Conflict);
     let second = put(to, "page", b"by hand", &When::Is(first.clone())).await.unwrap();
-    assert_eq!(kind(to.copy(&place, "page", &new, &When::Is(first.clone())).await), Kind::Conflict);
-    assert_eq!(kind(to.copy(&place, "other", &new, &When::Is(first)).await), Kind::Conflict);
+    assert_eq!(kind(to.copy(&place, None, "page", &new, &When::Is(first.clone())).await), Kind::Conflict);
+    assert_eq!(kind(to.copy(&place, None, "other", &new, &When::Is(first)).await), Kind::Conflict);
     assert_eq!(bytes(to, "page").await.unwrap(), b"by hand");
-    to.copy(&place, "page", &new, &When::Is(second)).await.unwrap();
+    to.copy(&place, None, "page", &new, &When::Is(second)).await.unwrap();
     assert_eq!(bytes(to, "page").await.unwrap(), b"one");
     assert_eq!(to.list("").await.unwrap().len(), 1, "the conditions were tried out without leaving anything");
-    let missing = to.copy(&from.locate("blobs/none"), "none", &new, &When::Missing).await.unwrap_err();
+    let missing = to.copy(&from.locate("blobs/none"), None, "none", &new, &When::Missing).await.unwrap_err();
     assert_eq!(missing.kind, Kind::Refused, "{missing}");
     let mut elsewhere = place.clone();
     elsewhere.store = "another".to_owned();
-    assert_eq!(kind(to.copy(&elsewhere, "page", &new, &When::Missing).await), Kind::Unsupported);
+    assert_eq!(kind(to.copy(&elsewhere, None, "page", &new, &When::Missing).await), Kind::Unsupported);
+}
+
+async fn what_is_copied_may_have_to_be_what_it_was(world: World) {
+    let (from, to) = (&*world.control, &*world.bucket);
+    let tag = put(from, "page", b"one", &When::Missing).await.unwrap();
+    let sha256 = Digest::of(b"one").hex();
+    let (place, described) = (from.locate("page"), described(&sha256, 3));
+    let first = to.copy(&place, Some(&tag), "page", &described, &When::Missing).await.unwrap();
+    assert_eq!(stat(to, "page").await.sha256, Some(sha256.clone()));
+    assert_eq!(kind(to.copy(&place, Some(&tag), "page", &described, &When::Missing).await), Kind::Conflict);
+    to.copy(&place, Some(&tag), "page", &described, &When::Is(first)).await.unwrap();
+    // Somebody wrote there meanwhile; and what is described is not what is copied.
+    put(from, "page", b"two", &When::Is(tag.clone())).await.unwrap();
+    let never = to.copy(&place, Some(&tag), "other", &described, &When::Missing).await.unwrap_err();
+    assert!(matches!(never.kind, Kind::Conflict | Kind::Refused), "{never}");
+    assert_eq!(to.stat("other").await, Ok(None));
+    let other = Tag("\"0\"".to_owned());
+    assert_eq!(kind(to.copy(&place, Some(&other), "other", &described, &When::Missing).await), Kind::Conflict);
+    assert_eq!(to.list("").await.unwrap().len(), 1, "the conditions were tried out without leaving anything");
+}
+
+async fn parts_of_an_object_are_read(world: World) {
+    let bucket = &*world.bucket;
+    put(bucket, "packs/a", b"0123456789", &When::Missing).await.unwrap();
+    let part = async |offset, size| bucket.read_range("packs/a", offset, size).await;
+    for (offset, size, expected) in [(0, 10, "0123456789"), (0, 1, "0"), (3, 4, "3456"), (9, 1, "9")] {
+        assert_eq!(part(offset, size).await.unwrap().as_deref(), Some(expected.as_bytes()), "{offset}+{size}");
+    }
+    for (offset, size) in [(5, 6), (10, 1), (100, 1), (u64::MAX - 1, 1)] {
+        assert_eq!(kind(part(offset, size).await), Kind::Refused, "{offset}+{size}");
+    }
+    assert_eq!(bucket.read_range("packs/b", 0, 1).await, Ok(None));
 }
 
 async fn only_what_is_known_is_removed(world: World) {
@@ -323,11 +357,11 @@ async fn large_objects_appear_at_one_moment(world: World) {
     assert_eq!(kind(world.control.put("gone", &memory, &described, &When::Is(first)).await), Kind::Conflict);
 
     let place = world.control.locate("blobs/large");
-    let tag = world.bucket.copy(&place, "large", &described, &When::Missing).await.unwrap();
+    let tag = world.bucket.copy(&place, None, "large", &described, &When::Missing).await.unwrap();
     let copied = stat(&*world.bucket, "large").await;
     assert_eq!((&copied.tag, copied.sha256.as_deref()), (&tag, Some(sha256.as_str())));
-    assert_eq!(kind(world.bucket.copy(&place, "large", &described, &When::Missing).await), Kind::Conflict);
-    world.bucket.copy(&place, "large", &described, &When::Is(tag)).await.unwrap();
+    assert_eq!(kind(world.bucket.copy(&place, None, "large", &described, &When::Missing).await), Kind::Conflict);
+    world.bucket.copy(&place, None, "large", &described, &When::Is(tag)).await.unwrap();
     assert!(bytes(&*world.bucket, "large").await.unwrap() == body, "it came back as it went");
 }
 
@@ -360,7 +394,7 @@ async fn of_twenty_copies_one_wins(world: World) {
             let (bucket, key, from) = (Arc::clone(&world.bucket), key.clone(), world.control.locate(&format!("blobs/{writer}")));
             running.spawn(async move {
                 let sha256 = Digest::of(&[b'c', writer]).hex();
-                bucket.copy(&from, &key, &described(&sha256, 2), &When::Missing).await.map(|tag| (writer, tag))
+                bucket.copy(&from, None, &key, &described(&sha256, 2), &When::Missing).await.map(|tag| (writer, tag))
             });
         }
         let (won, lost): (Vec<_>, Vec<_>) = running.join_all().await.into_iter().partition(Result::is_ok);

@@ -52,12 +52,53 @@ async fn one_function_is_published_and_brought_back_and_the_books_stay_true() {
     rehearsal.qdn(&["audit", "staging"]).await.ended(0);
     let run = rehearsal.qdn(&["function", "rollback", "route", "staging"]).await.ended(0);
     assert!(run.stderr.contains("was rolled back already"), "{}", run.stderr);
+    // The whole release was not: there is none before, and nobody goes on to the function that was left.
+    let run = rehearsal.qdn(&["rollback", "staging"]).await.ended(1);
+    assert!(run.stderr.contains("nothing before but what it was rolled back from"), "{}", run.stderr);
+    let run = rehearsal.qdn(&["releases", "staging"]).await.ended(0);
+    assert!(
+        run.stdout.lines().next().is_some_and(|line| line.contains("rollback") && line.contains("function route")),
+        "{}",
+        run.stdout
+    );
     // A publish of everything goes on from there.
     rehearsal.qdn(&["publish", "staging"]).await.ended(0);
     assert_eq!(
         (rehearsal.cloud.function("route-staging").unwrap().1.unwrap(), rehearsal.page("staging", "/").await),
-        (two, "2".to_owned())
+        (two.clone(), "2".to_owned())
     );
+    // One step back of each sort, in either order.
+    rehearsal.version("3");
+    rehearsal.qdn(&["function", "publish", "route", "staging"]).await.ended(0);
+    rehearsal.qdn(&["function", "rollback", "route", "staging"]).await.ended(0);
+    assert_eq!(rehearsal.cloud.function("route-staging").unwrap().1.unwrap(), two);
+    let receipt = rehearsal.qdn(&["rollback", "staging", "--json"]).await.ended(0).json();
+    assert_eq!((&receipt["kind"], &receipt["release"]), (&json!("rollback"), &first["release"]), "{receipt}");
+    assert_eq!(rehearsal.page("staging", "/").await, "1");
+    assert_eq!(rehearsal.cloud.function("route-staging").unwrap().1.unwrap(), one);
+    let run = rehearsal.qdn(&["rollback", "staging"]).await.ended(0);
+    assert!(run.stderr.contains("was rolled back already"), "{}", run.stderr);
+    let run = rehearsal.qdn(&["function", "rollback", "route", "staging"]).await.ended(1);
+    assert!(run.stderr.contains("has had no other version of `route`"), "{}", run.stderr);
+    rehearsal.qdn(&["audit", "staging"]).await.ended(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_distribution_that_does_not_run_a_function_is_named() {
+    let rehearsal = Rehearsal::new().await;
+    let code = "export function handler(event) { event.response.headers['x-a'] = { value: '1' }; return event.response; }\n";
+    rehearsal.project.write("functions/answers.js", code);
+    let config = rehearsal.project.read("qdn.toml");
+    rehearsal
+        .project
+        .write("qdn.toml", format!("{config}[functions]\nviewer_request = \"route\"\nviewer_response = \"answers\"\n"));
+    let warning = "does not run the function `answers-staging`: associate it with its behaviours, for viewer responses";
+    let run = rehearsal.qdn(&["publish", "staging"]).await.ended(0);
+    assert!(run.stderr.contains(warning) && !run.stderr.contains("`route-staging`: associate"), "{}", run.stderr);
+    rehearsal.cloud.answers("ESTAGING", Some("answers-staging"));
+    rehearsal.version("2");
+    let run = rehearsal.qdn(&["publish", "staging"]).await.ended(0);
+    assert!(!run.stderr.contains("does not run"), "{}", run.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 /// Lets so many requests through; at the next one its process is dead.
 #[derive(Debug)]
-struct Fuse {
+pub(super) struct Fuse {
     left: AtomicU64,
     /// Whether the last request still reaches the other side.
     is_done: bool,
@@ -22,6 +22,16 @@ struct Fuse {
 }
 
 impl Fuse {
+    /// One that only counts.
+    pub(super) fn endless() -> Arc<Self> {
+        Arc::new(Self { left: AtomicU64::new(u64::MAX), is_done: false, dead: Notify::new(), died_at: Mutex::new(None) })
+    }
+
+    /// How many requests an endless one has let through.
+    pub(super) fn passed(&self) -> u64 {
+        u64::MAX - self.left.load(Ordering::Relaxed)
+    }
+
     async fn pass<T>(&self, what: &str, request: impl Future<Output = T>) -> T {
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
             return request.await;
@@ -49,14 +59,24 @@ impl Bucket for Fused<dyn Bucket> {
     async fn read(&self, key: &str) -> Result<Option<Found>, Failure> {
         self.0.pass(&format!("read {key}"), self.1.read(key)).await
     }
+    async fn read_range(&self, key: &str, offset: u64, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+        self.0.pass(&format!("read a part of {key}"), self.1.read_range(key, offset, size)).await
+    }
     async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure> {
         self.0.pass(&format!("stat {key}"), self.1.stat(key)).await
     }
     async fn put(&self, key: &str, content: &Content, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
         self.0.pass(&format!("put {key}"), self.1.put(key, content, described, when)).await
     }
-    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
-        self.0.pass(&format!("copy {key}"), self.1.copy(from, key, described, when)).await
+    async fn copy(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        key: &str,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<Tag, Failure> {
+        self.0.pass(&format!("copy {key}"), self.1.copy(from, is, key, described, when)).await
     }
     async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure> {
         self.0.pass(&format!("remove {key}"), self.1.remove(key, tag)).await
@@ -106,7 +126,7 @@ impl Cdn for Fused<dyn Cdn> {
     }
 }
 
-fn fused(stage: &Stage, fuse: &Arc<Fuse>) -> Stage {
+pub(super) fn fused(stage: &Stage, fuse: &Arc<Fuse>) -> Stage {
     let bucket = |bucket: &Arc<dyn Bucket>| -> Arc<dyn Bucket> { Arc::new(Fused(Arc::clone(fuse), Arc::clone(bucket))) };
     Stage {
         control: bucket(&stage.control),
@@ -160,22 +180,32 @@ async fn die_everywhere(dying: Command, next: Command) {
 }
 
 /// The same with the modes of what was before, of what dies, and of what comes next.
-async fn die_in(dying: Command, next: Command, [before, during, next_mode]: [Mode; 3]) {
+async fn die_in(dying: Command, next: Command, modes: [Mode; 3]) {
+    die_packing(dying, next, modes, [Packing::default(); 3]).await;
+}
+
+/// From three bodies on they lie in packs, of two bodies or so.
+const FEW: Packing = Packing { from: 3, bytes: 250 };
+
+/// The same where bodies are put together, by what was before, by what dies, and by what comes next.
+async fn die_packing(dying: Command, next: Command, modes: [Mode; 3], packing: [Packing; 3]) {
+    let [before, during, next_mode] = modes;
+    let by = |name: &str| Context { packing: packing[0], ..context(name) };
     let mut deaths = Vec::new();
     for is_done in [false, true] {
         for left in 0.. {
             let (folder, aside) = (scratch(), scratch());
             let (here, there) = (directory(folder.path()), directory(aside.path()));
             let (stage, other) = (Stage { mode: before, ..stage("local", &here) }, stage("other", &there));
-            publish(&version_of("3"), &other, &context("other")).await.unwrap();
+            publish(&version_of("3"), &other, &by("other")).await.unwrap();
             if next == Command::Rollback {
-                publish(&version_of("0"), &stage, &context("before")).await.unwrap();
+                publish(&version_of("0"), &stage, &by("before")).await.unwrap();
             }
             if dying != Command::First {
-                publish(&version_of("1"), &stage, &context("first")).await.unwrap();
+                publish(&version_of("1"), &stage, &by("first")).await.unwrap();
             }
             if dying == Command::Rollback {
-                publish(&version_of("2"), &stage, &context("second")).await.unwrap();
+                publish(&version_of("2"), &stage, &by("second")).await.unwrap();
             }
             let mut paths: Vec<String> = ["1", "2", "3"].iter().flat_map(|version| super::paths(&version_of(version))).collect();
             paths.sort();
@@ -187,7 +217,7 @@ async fn die_in(dying: Command, next: Command, [before, during, next_mode]: [Mod
             let dead = Arc::clone(&fuse);
             let fused_stage = Stage { mode: during, ..fused(&stage, &fuse) };
             let stage = Stage { mode: next_mode, ..stage };
-            let doomed = context("doomed");
+            let doomed = Context { packing: packing[1], ..context("doomed") };
             let survived = tokio::select! {
                 biased;
                 () = dead.dead.notified() => false,
@@ -199,13 +229,17 @@ async fn die_in(dying: Command, next: Command, [before, during, next_mode]: [Mod
             let died_at = fuse.died_at.lock().unwrap().clone().unwrap();
             deaths.push(died_at.clone());
             no_page_is_broken(&stage, &paths).await;
-            let after = run(next, &stage, &other, &survivor("survivor")).await;
+            packed(stage.control.as_ref()).await;
+            let after = run(next, &stage, &other, &Context { packing: packing[2], ..survivor("survivor") }).await;
             after.unwrap_or_else(|stopped| panic!("died at {died_at}, done: {is_done}: {stopped}"));
             no_page_is_broken(&stage, &paths).await;
             let release = apply::state(&stage, &context("looker")).await.unwrap().unwrap().release;
             let served =
                 ["0", "1", "2", "3", "4"].map(version_of).into_iter().find(|one| Some(&one.manifest.release) == release.as_ref());
             serves(&stage, &served.unwrap_or_else(|| panic!("a known release: {release:?}"))).await;
+            if packing[0] == FEW && dying != Command::First || packing[2] == FEW && dying == Command::First {
+                assert!(!packed(stage.control.as_ref()).await.is_empty());
+            }
             if next_mode == Mode::Tags {
                 knows_its_tags(&stage, &paths, &died_at).await;
             }
@@ -290,4 +324,34 @@ async fn a_rollback_that_dies_is_finished() {
 #[tokio::test]
 async fn a_promotion_that_dies_is_finished() {
     die_everywhere(Command::Promote, Command::Promote).await;
+}
+
+#[tokio::test]
+async fn a_publish_of_packs_that_dies_is_finished_or_followed_or_undone() {
+    for next in [Command::Publish("2"), Command::Publish("4"), Command::Rollback] {
+        die_packing(Command::Publish("2"), next, [Mode::Paths; 3], [FEW; 3]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_first_publish_of_packs_that_dies_is_finished_or_followed() {
+    for next in [Command::First, Command::Publish("2")] {
+        die_packing(Command::First, next, [Mode::Paths; 3], [FEW; 3]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_and_a_promotion_of_packs_that_die_are_finished() {
+    die_packing(Command::Rollback, Command::Rollback, [Mode::Paths; 3], [FEW; 3]).await;
+    die_packing(Command::Promote, Command::Promote, [Mode::Paths; 3], [FEW; 3]).await;
+    die_packing(Command::Rollback, Command::Rollback, [Mode::Tags; 3], [FEW; 3]).await;
+}
+
+#[tokio::test]
+async fn who_packs_and_who_does_not_go_on_with_each_others_work() {
+    let all = Packing::default();
+    die_packing(Command::Publish("2"), Command::Publish("2"), [Mode::Paths; 3], [FEW, FEW, all]).await;
+    die_packing(Command::Publish("2"), Command::Rollback, [Mode::Paths; 3], [FEW, all, all]).await;
+    die_packing(Command::Promote, Command::Promote, [Mode::Paths; 3], [FEW, all, all]).await;
+    die_packing(Command::Rollback, Command::Rollback, [Mode::Paths; 3], [all, FEW, FEW]).await;
 }

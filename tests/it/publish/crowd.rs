@@ -61,6 +61,9 @@ impl Bucket for Drowsy {
     async fn read(&self, key: &str) -> Result<Option<Found>, Failure> {
         self.bucket.read(key).await
     }
+    async fn read_range(&self, key: &str, offset: u64, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+        self.bucket.read_range(key, offset, size).await
+    }
     async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure> {
         self.bucket.stat(key).await
     }
@@ -72,8 +75,15 @@ impl Bucket for Drowsy {
         }
         done
     }
-    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
-        self.bucket.copy(from, key, described, when).await
+    async fn copy(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        key: &str,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<Tag, Failure> {
+        self.bucket.copy(from, is, key, described, when).await
     }
     async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure> {
         self.bucket.remove(key, tag).await

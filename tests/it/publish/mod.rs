@@ -6,10 +6,11 @@ mod books;
 mod catalogue;
 mod crash;
 mod crowd;
+mod packs;
 pub(crate) mod program;
 mod tags;
 
-use qdn::deploy::apply::{self, Context, LEASE, Look, Pace, Receipt, Stopped, Supply, Wish};
+use qdn::deploy::apply::{self, Context, LEASE, Look, Pace, Packing, Receipt, Stopped, Supply, Wish};
 use qdn::deploy::invalidation::{Change, Terms};
 use qdn::deploy::ledger::{Holder, Kind};
 use qdn::deploy::plan::Policy;
@@ -63,6 +64,7 @@ pub(crate) fn context(by: &str) -> Context {
         is_gone: Arc::new(|_| false),
         tell: Arc::new(|_| {}),
         pace: Pace::default(),
+        packing: Packing::default(),
         lease: LEASE,
         wait: std::time::Duration::from_secs(10),
         adopt: false,
@@ -132,6 +134,7 @@ pub(crate) async fn bring(
         kind,
         manifest,
         commit: None,
+        function: None,
         supply,
         policy: Policy { allow_removals: true, ..Policy::default() },
         terms: Terms::default(),
@@ -168,19 +171,39 @@ pub(crate) async fn no_page_is_broken(stage: &Stage, paths: &[String]) {
     }
 }
 
+/// The bodies that can be had out of packs: every index names a whole pack.
+pub(crate) async fn packed(control: &dyn Bucket) -> BTreeMap<String, Vec<u8>> {
+    let mut bodies = BTreeMap::new();
+    for index in control.list("packs/").await.expect("it can be listed") {
+        let Some(key) = index.key.strip_suffix(".json") else { continue };
+        let text = control.read(&index.key).await.expect("it can be read").expect("it is there").bytes;
+        let document: serde_json::Value = serde_json::from_slice(&text).expect("an index");
+        let pack = control.read(key).await.expect("it can be read").unwrap_or_else(|| panic!("{key} has an index, so it is there"));
+        assert_eq!(key, format!("packs/{}", qdn::release::Digest::of(&pack.bytes).hex()));
+        for row in document["bodies"].as_array().expect("bodies") {
+            let number = |name: &str| usize::try_from(row[name].as_u64().expect("a number")).expect("it is small");
+            let body = pack.bytes[number("offset")..][..number("size")].to_vec();
+            assert_eq!(row["sha256"], qdn::release::Digest::of(&body).hex());
+            bodies.insert(row["sha256"].as_str().expect("a digest").to_owned(), body);
+        }
+    }
+    bodies
+}
+
 /// The bucket, the edge and the books agree on a release (I2, I3).
 pub(crate) async fn serves(stage: &Stage, release: &Release) {
     let head = apply::state(stage, &context("looker")).await.expect("the books can be read").expect("there is a state");
     assert_eq!(head.release.as_deref(), Some(release.manifest.release.as_str()));
     assert!(head.applying.is_none() && head.owed.is_empty(), "{head:?}");
     let bucket: &dyn Bucket = stage.distributions["site"].bucket.as_ref();
+    let packed = packed(stage.control.as_ref()).await;
     for object in release.objects["site"].values() {
         let found =
             bucket.read(object.key.as_str()).await.expect("it can be read").unwrap_or_else(|| panic!("{} is there", object.key));
         assert_eq!(String::from_utf8_lossy(&found.bytes), String::from_utf8_lossy(&object.bytes), "{}", object.key);
         if object.class == Class::Page {
             let blob = stage.control.stat(&format!("blobs/{}", object.digest.hex())).await.expect("it can be asked");
-            assert!(blob.is_some(), "the body of {}", object.key);
+            assert!(blob.is_some() || packed.contains_key(&object.digest.hex()), "the body of {}", object.key);
             if object.key.as_str() != "404.html" {
                 let (status, body) = visit(stage, &object.key.path()).await;
                 assert_eq!((status, body.as_bytes()), (200, &*object.bytes), "{} at the edge", object.key);

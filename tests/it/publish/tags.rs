@@ -228,6 +228,7 @@ async fn a_page_of_somebody_elses_is_purged_by_its_addresses() {
         kind: Kind::Publish,
         manifest: &one.manifest,
         commit: None,
+        function: None,
         supply: Supply::Build { objects: &objects, functions: BTreeMap::new(), proofs: BTreeMap::new() },
         policy: Policy::default(),
         terms: Terms::default(),

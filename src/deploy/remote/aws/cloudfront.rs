@@ -100,16 +100,12 @@ impl Cdn for CloudFront {
         let config = distribution.distribution_config.as_ref();
         let default = config.and_then(|config| config.default_cache_behavior()?.function_associations());
         let others = config.and_then(|config| config.cache_behaviors()).map(|others| others.items()).unwrap_or_default();
-        let mut viewer_request = Vec::new();
-        for associations in default.into_iter().chain(others.iter().filter_map(|other| other.function_associations())) {
-            viewer_request.extend(before_the_cache(associations));
-        }
-        viewer_request.sort();
-        viewer_request.dedup();
+        let all: Vec<_> = default.into_iter().chain(others.iter().filter_map(|other| other.function_associations())).collect();
+        let (viewer_request, viewer_response) = (names(&all, &EventType::ViewerRequest), names(&all, &EventType::ViewerResponse));
         let tag_header = config.and_then(|config| config.cache_tag_config()).map(|tags| tags.header_name.clone());
         let domain = distribution.domain_name;
         self.domains.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), domain.clone());
-        Ok(DistributionInfo { domain, viewer_request: Some(viewer_request), tag_header })
+        Ok(DistributionInfo { domain, viewer_request: Some(viewer_request), viewer_response: Some(viewer_response), tag_header })
     }
 
     async fn invalidate(&self, id: &str, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {
@@ -258,8 +254,12 @@ fn progress(invalidation: &types::Invalidation) -> Invalidation {
     Invalidation { id: invalidation.id.clone(), is_complete: invalidation.status != IN_PROGRESS }
 }
 
-/// The names in `arn:aws:cloudfront::123456789012:function/name`.
-fn before_the_cache(associations: &FunctionAssociations) -> Vec<String> {
-    let before = associations.items().iter().filter(|one| one.event_type == EventType::ViewerRequest);
-    before.filter_map(|one| one.function_arn.rsplit_once("function/")).map(|(_, name)| name.to_owned()).collect()
+/// The names in `arn:aws:cloudfront::123456789012:function/name`, of those that run at an event.
+fn names(associations: &[&FunctionAssociations], event: &EventType) -> Vec<String> {
+    let all = associations.iter().flat_map(|one| one.items()).filter(|one| one.event_type == *event);
+    let mut names: Vec<String> =
+        all.filter_map(|one| one.function_arn.rsplit_once("function/")).map(|(_, name)| name.to_owned()).collect();
+    names.sort();
+    names.dedup();
+    names
 }

@@ -98,11 +98,15 @@ impl S3Bucket {
     pub(super) async fn copy_parts(
         &self,
         from: &Location,
+        is: Option<&Tag>,
         key: &str,
         described: &Described<'_>,
         when: &When,
     ) -> Result<Tag, Failure> {
         let tag = self.source(from, described).await?;
+        if is.is_some_and(|is| *is != tag) {
+            return Err(Failure::new(Kind::Conflict, format!("could not copy s3://{from}: somebody else wrote it")));
+        }
         let upload = self.begin(key, format!("copy s3://{from} to {}", self.place(key)), TO_COPY, described, when).await?;
         let copied = async {
             let mut running = JoinSet::new();

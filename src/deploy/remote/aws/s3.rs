@@ -6,7 +6,7 @@
 //! SHA-256: S3 computes it too, and refuses other bytes with `BadDigest`
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>).
 
-use super::super::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stat, Tag, When};
+use super::super::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stat, Tag, When, check_length, read_file};
 use super::failure::{Asked, Clock, chain, date, status};
 use super::{Aws, patience, timeouts};
 use crate::deploy::invalidation::tags::METADATA;
@@ -68,6 +68,8 @@ pub(super) struct S3Bucket {
     store: String,
     /// Whether copies obey conditions, once that was tried out.
     copies: Arc<OnceCell<bool>>,
+    /// Whether they obey conditions on what is copied.
+    sources: Arc<OnceCell<bool>>,
     /// How many of the conditions were tried out already, and hold.
     obeyed: Arc<AtomicU8>,
 }
@@ -81,6 +83,7 @@ impl S3Bucket {
             prefix: prefix.to_owned(),
             store: aws.store.clone(),
             copies: Arc::default(),
+            sources: Arc::default(),
             obeyed: Arc::default(),
         }
     }
@@ -167,13 +170,21 @@ impl S3Bucket {
     }
 
     /// One `CopyObject`. A source that is gone is a refusal: it looks like a conflict otherwise.
-    async fn copy_whole(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+    async fn copy_whole(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        key: &str,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<Tag, Failure> {
         let what = format!("copy s3://{from} to {}", self.place(key));
-        let (missing, is) = conditions(when);
+        let (missing, matches) = conditions(when);
         let mut request = self
             .client
             .copy_object()
             .copy_source(source(from))
+            .set_copy_source_if_match(is.map(|tag| tag.0.clone()))
             .bucket(&self.name)
             .key(self.key(key))
             .metadata_directive(MetadataDirective::Replace)
@@ -181,7 +192,7 @@ impl S3Bucket {
             .set_cache_control(some(described.cache_control))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .set_if_none_match(missing)
-            .set_if_match(is);
+            .set_if_match(matches);
         if !described.cache_tag.is_empty() {
             request = request.metadata(METADATA, described.cache_tag);
         }
@@ -193,7 +204,11 @@ impl S3Bucket {
             }
             Err(error) => return Err(self.failed(&what, TO_COPY, &error)),
         };
-        let digest = result.as_ref().and_then(|result| digest_of(result.checksum_sha256()));
+        let mut digest = result.as_ref().and_then(|result| digest_of(result.checksum_sha256()));
+        if digest.is_none() && is.is_some() {
+            let stat = self.stat(key).await?;
+            digest = Some(stat.and_then(|stat| stat.sha256).unwrap_or_default());
+        }
         if digest.is_some_and(|digest| digest != described.sha256) {
             return Err(Failure::new(
                 Kind::Refused,
@@ -229,17 +244,35 @@ impl S3Bucket {
     async fn copies_obey(&self, from: &Location, described: &Described<'_>) -> Result<bool, Failure> {
         let probe = async || {
             self.source(from, described).await?;
-            match self.copy_whole(from, COPY_PROBE, described, &When::Is(Tag(NO_TAG.to_owned()))).await {
-                Ok(tag) => {
-                    self.remove(COPY_PROBE, &tag).await?;
-                    Ok(false)
-                }
-                Err(failure) if failure.kind == Kind::Conflict => Ok(true),
-                Err(failure) if failure.kind == Kind::Unsupported => Ok(false),
-                Err(failure) => Err(failure),
-            }
+            self.refuses_copy(from, None, described, &When::Is(Tag(NO_TAG.to_owned()))).await
         };
         self.copies.get_or_try_init(probe).await.copied()
+    }
+
+    /// The same of a condition on what is copied.
+    async fn sources_obey(&self, from: &Location, described: &Described<'_>) -> Result<bool, Failure> {
+        let never = Tag(NO_TAG.to_owned());
+        let probe = || self.refuses_copy(from, Some(&never), described, &When::Missing);
+        self.sources.get_or_try_init(probe).await.copied()
+    }
+
+    /// Whether a copy is refused that has to be. If not, what came of it is removed.
+    async fn refuses_copy(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<bool, Failure> {
+        match self.copy_whole(from, is, COPY_PROBE, described, when).await {
+            Ok(tag) => {
+                self.remove(COPY_PROBE, &tag).await?;
+                Ok(false)
+            }
+            Err(failure) if failure.kind == Kind::Conflict => Ok(true),
+            Err(failure) if failure.kind == Kind::Unsupported => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Writes the probe, or is refused.
@@ -298,6 +331,37 @@ impl Bucket for S3Bucket {
         Ok(Some(Found { bytes, tag, age: now.duration_since(written).unwrap_or_default() }))
     }
 
+    async fn read_range(&self, key: &str, offset: u64, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let last = offset.saturating_add(size).saturating_sub(1);
+        let what = format!("read the bytes {offset} to {last} of {}", self.place(key));
+        let request = self.client.get_object().bucket(&self.name).key(self.key(key)).range(format!("bytes={offset}-{last}"));
+        let object = match request.send().await {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(self.failed(&what, TO_READ, &error)),
+        };
+        let is_part = object.content_range().is_some();
+        let length = u64::try_from(object.content_length().unwrap_or_default()).unwrap_or_default();
+        let bytes = match timeout(patience(length), object.body.collect()).await {
+            Ok(Ok(bytes)) => bytes.to_vec(),
+            Ok(Err(error)) => {
+                return Err(Failure::new(Kind::Lost, format!("could not {what}: it was cut off: {}", chain(&error))));
+            }
+            Err(_) => {
+                let seconds = patience(length).as_secs();
+                return Err(Failure::new(Kind::Lost, format!("could not {what}: it did not arrive within {seconds} s")));
+            }
+        };
+        // A store may send everything all the same.
+        let from = if is_part { 0 } else { usize::try_from(offset).unwrap_or(usize::MAX) };
+        let length = usize::try_from(size).unwrap_or(usize::MAX);
+        match bytes.get(from..from.saturating_add(length)) {
+            Some(all) if all.len() == bytes.len() => Ok(Some(bytes)),
+            Some(part) => Ok(Some(part.to_vec())),
+            None => Err(Failure::new(Kind::Refused, format!("could not {what}: it ends before that"))),
+        }
+    }
+
     async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure> {
         let what = format!("look at {}", self.place(key));
         let request = self.client.head_object().bucket(&self.name).key(self.key(key)).checksum_mode(ChecksumMode::Enabled);
@@ -337,19 +401,26 @@ impl Bucket for S3Bucket {
         }
     }
 
-    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+    async fn copy(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        key: &str,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<Tag, Failure> {
         if from.store != self.store {
             let why = format!("{} and {} are not in the same store", from.store, self.store);
             return Err(Failure::new(Kind::Unsupported, format!("could not copy {from} to {}: {why}", self.place(key))));
         }
         if described.size >= PARTS_FROM {
-            return self.copy_parts(from, key, described, when).await;
+            return self.copy_parts(from, is, key, described, when).await;
         }
-        if !self.copies_obey(from, described).await? {
+        if !self.copies_obey(from, described).await? || is.is_some() && !self.sources_obey(from, described).await? {
             let why = "this store copies without obeying conditions";
             return Err(Failure::new(Kind::Unsupported, format!("could not copy s3://{from} to {}: {why}", self.place(key))));
         }
-        self.copy_whole(from, key, described, when).await
+        self.copy_whole(from, is, key, described, when).await
     }
 
     async fn remove(&self, key: &str, tag: &Tag) -> Result<(), Failure> {
@@ -468,22 +539,6 @@ fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
-/// Reads a file. That it has another size than when it was built shows in what was read: nobody asks before.
-async fn read_file(path: &Path, size: u64) -> Result<Vec<u8>, Failure> {
-    let asked = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        use std::io::Read as _;
-        // Room for the end as well, which is read too.
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 32);
-        std::fs::File::open(asked)?.read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(bytes)
-    });
-    let read = read.await.unwrap_or_else(|error| Err(error.into()));
-    let bytes = read.map_err(|error| Failure::new(Kind::Refused, format!("{} cannot be read: {error}", path.display())))?;
-    check_length(path, bytes.len() as u64, size)?;
-    Ok(bytes)
-}
-
 /// Refuses a file that is gone or has another size, before anything of it is sent.
 pub(super) async fn check_size(path: &Path, size: u64) -> Result<(), Failure> {
     let asked = path.to_owned();
@@ -492,14 +547,6 @@ pub(super) async fn check_size(path: &Path, size: u64) -> Result<(), Failure> {
         Ok(metadata) => check_length(path, metadata.len(), size),
         Err(error) => Err(Failure::new(Kind::Refused, format!("{} cannot be read: {error}", path.display()))),
     }
-}
-
-fn check_length(path: &Path, found: u64, size: u64) -> Result<(), Failure> {
-    if found == size {
-        return Ok(());
-    }
-    let path = path.display();
-    Err(Failure::new(Kind::Refused, format!("{path} has {found} bytes and had {size} when it was built: build again")))
 }
 
 /// Signs what is sent with the digest that is known of it, which the SDK would compute once more; what is streamed it

@@ -93,7 +93,8 @@ impl Cdn for Network {
     /// Every distribution is there: its folder is made when something is written. Whatever function its manifest names
     /// runs before it, and cache tags are obeyed.
     async fn distribution(&self, _id: &str) -> Result<DistributionInfo, Failure> {
-        Ok(DistributionInfo { domain: "localhost".to_owned(), viewer_request: None, tag_header: Some(HEADER.to_owned()) })
+        let (domain, tag_header) = ("localhost".to_owned(), Some(HEADER.to_owned()));
+        Ok(DistributionInfo { domain, viewer_request: None, viewer_response: None, tag_header })
     }
 
     async fn invalidate(&self, id: &str, reference: &str, items: &[Item]) -> Result<Invalidation, Failure> {

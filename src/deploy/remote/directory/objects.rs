@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, Metadata};
-use std::io::{Read, Write as _};
+use std::io::{Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -173,6 +173,27 @@ impl Objects {
             let age = Duration::try_from(self.clock.now().duration_since(modified)).unwrap_or_default();
             Found { tag: tag(&sha256(&bytes)), bytes, age }
         }))
+    }
+
+    fn range(&self, key: &str, offset: u64, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let path = self.file(key);
+        let read = || {
+            let mut file = File::open(&path)?;
+            if !file.metadata()?.is_file() {
+                return Ok(None);
+            }
+            file.seek(SeekFrom::Start(offset))?;
+            let mut bytes = Vec::new();
+            file.take(size).read_to_end(&mut bytes)?;
+            Ok(Some(bytes))
+        };
+        match read() {
+            Ok(Some(bytes)) if bytes.len() as u64 != size => {
+                Err(Failure::new(Kind::Refused, format!("{} has no {size} bytes from {offset} on", path.display())))
+            }
+            Err(error) if is_gone(&error) => Ok(None),
+            result => result.map_err(|error| refused(&path, &error)),
+        }
     }
 
     fn bytes(&self, key: &str) -> Result<Option<(Vec<u8>, Timestamp)>, Failure> {
@@ -484,6 +505,10 @@ impl Bucket for Folder {
         self.aside(key, Objects::read).await
     }
 
+    async fn read_range(&self, key: &str, offset: u64, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+        self.aside(key, move |objects, key| objects.range(key, offset, size)).await
+    }
+
     async fn stat(&self, key: &str) -> Result<Option<Stat>, Failure> {
         let record = self.aside(key, Objects::stat).await?;
         Ok(record.map(|record| Stat {
@@ -502,11 +527,25 @@ impl Bucket for Folder {
     }
 
     /// Reads and writes: a hard link would be one file under two names, and a person who edits one would edit both.
-    async fn copy(&self, from: &Location, key: &str, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
+    async fn copy(
+        &self,
+        from: &Location,
+        is: Option<&Tag>,
+        key: &str,
+        described: &Described<'_>,
+        when: &When,
+    ) -> Result<Tag, Failure> {
         if from.store != STORE {
             return Err(Failure::new(Kind::Unsupported, format!("{from} lies in another kind of store")));
         }
         let from = Path::new(&from.bucket).join(names::path(&from.key, names::FOLDS));
+        if let Some(is) = is {
+            let path = from.clone();
+            let found = aside(move || bytes(&path)).await?;
+            if found.is_some_and(|found| tag(&sha256(&found)) != *is) {
+                return Err(conflict(&from, "was written by somebody else"));
+            }
+        }
         self.put(key, &Content::File(from), described, when).await
     }
 

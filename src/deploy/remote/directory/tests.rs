@@ -88,11 +88,11 @@ fn an_object_is_a_plain_file_with_its_headers_beside_it() {
         // A copy takes the headers that are described.
         let described = Described { cache_control: "no-cache", ..described };
         let from = bucket.locate("a/index.html");
-        bucket.copy(&from, "b", &described, &When::Missing).await.expect("copied");
+        bucket.copy(&from, None, "b", &described, &When::Missing).await.expect("copied");
         assert_eq!(bucket.stat("b").await.expect("asked").expect("there").cache_control, "no-cache");
-        assert_eq!(kind(bucket.copy(&from, "b", &described, &When::Missing).await), Kind::Conflict);
+        assert_eq!(kind(bucket.copy(&from, None, "b", &described, &When::Missing).await), Kind::Conflict);
         let elsewhere = Location { store: "s3".to_owned(), ..from };
-        assert_eq!(kind(bucket.copy(&elsewhere, "c", &described, &When::Missing).await), Kind::Unsupported);
+        assert_eq!(kind(bucket.copy(&elsewhere, None, "c", &described, &When::Missing).await), Kind::Unsupported);
         let keys: Vec<String> = bucket.list("").await.expect("listed").into_iter().map(|row| row.key).collect();
         assert_eq!(keys, ["a/index.html", "b"]);
         bucket.remove("a/index.html", &tag).await.expect("removed");

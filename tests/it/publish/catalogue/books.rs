@@ -211,7 +211,7 @@ async fn books_of_a_newer_qdn_are_left_alone() {
     let (rehearsal, _) = served().await;
     let control = rehearsal.bucket("control").await;
     let mut newer = rehearsal.head("staging").await;
-    newer["version"] = json!(3);
+    newer["version"] = json!(4);
     let newer = newer.to_string().into_bytes();
     overwrite(&*control, HEAD, &newer).await;
     for command in [
@@ -225,7 +225,7 @@ async fn books_of_a_newer_qdn_are_left_alone() {
     ] {
         let run = rehearsal.qdn(command).await;
         assert!(
-            run.code == 3 && run.stderr.contains("version 3") && run.stderr.contains("reads versions 1 and 2"),
+            run.code == 3 && run.stderr.contains("version 4") && run.stderr.contains("reads versions 1 to 3"),
             "{command:?}: {}",
             run.stderr
         );

@@ -6,7 +6,7 @@ use super::*;
 const PURGES: &str = "/invalidation";
 
 /// Starts a publish that is killed at a request, and waits for its end.
-async fn killed(rehearsal: &Rehearsal, version: &str, rule: impl FnOnce(Hook) -> Rule) {
+pub(super) async fn killed(rehearsal: &Rehearsal, version: &str, rule: impl FnOnce(Hook) -> Rule) {
     let victim = Victim::default();
     let rule = rehearsal.proxy.rule(rule(victim.hook("KILL")).times(1));
     let run = rehearsal.start(&["publish", "staging", "--dist", version], &victim).await.unwrap();

@@ -3,6 +3,7 @@
 mod books;
 mod edge;
 mod killed;
+mod packs;
 mod people;
 mod sources;
 mod store;

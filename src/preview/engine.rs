@@ -1,7 +1,7 @@
 //! From requests, which do not wait for each other, to the function, which takes one event at a time.
 //! The emulator keeps a looping or greedy function to itself; this keeps the server from waiting on it.
 
-use crate::build::Edge;
+use crate::build::{self, Edge};
 use crate::edge::{Emulator, Event, KeyValues, Outcome, Runtime};
 use std::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
@@ -35,7 +35,9 @@ impl Engine {
     /// An engine stays in the thread that made it.
     fn spawn<R: FnMut(&Event) -> Outcome>(load: impl FnOnce() -> R + Send + 'static) -> Self {
         let (work, inbox) = channel::<(Event, oneshot::Sender<Outcome>)>();
-        std::thread::spawn(move || {
+        // It reads the script, which may be nested deeply. Where there is no thread, nobody answers.
+        let thread = std::thread::Builder::new().name("function".to_owned()).stack_size(build::STACK);
+        let _ = thread.spawn(move || {
             let mut run = load();
             for (event, reply) in inbox {
                 // Whoever asked may have gone away.

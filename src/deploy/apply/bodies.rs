@@ -226,7 +226,9 @@ impl<'a> Bodies<'a> {
             rows.extend(self.find(sha256).map(|(pack, row)| (pack, row, count)));
         }
         rows.sort_by(|(pack, row, _), (other, next, _)| (&pack.sha256, row.offset).cmp(&(&other.sha256, next.offset)));
-        let mut spans: Vec<(Arc<Pack>, u64, u64, usize, Vec<String>)> = Vec::new();
+        // Pack, from, to, how many bodies will be taken, and which.
+        type Part = (Arc<Pack>, u64, u64, usize, Vec<String>);
+        let mut spans: Vec<Part> = Vec::new();
         for (pack, row, count) in rows {
             let end = row.offset + row.size;
             match spans.last_mut() {

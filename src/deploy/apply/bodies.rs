@@ -8,7 +8,7 @@ use super::{Context, Stopped};
 use crate::deploy::ledger;
 use crate::deploy::remote::{Bucket, Failure, Listed, Location, Tag};
 use crate::release::Digest;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::OnceCell;
@@ -16,9 +16,11 @@ use tokio::sync::OnceCell;
 /// Bodies with no more than so many bytes between them are read in one request: leaving those out would save less than another
 /// request costs.
 const GAP: u64 = 32 << 10;
-/// The most that is read at once, in bytes. Bodies are asked for in the order in which they lie, so that two or three such
-/// reads are in memory at a time.
+/// The most that is read at once, in bytes.
 const MOST: u64 = 16 << 20;
+/// How many such reads are in memory at a time. Bodies are asked for in the order in which they lie, so that those on the way are
+/// out of two or three; what is let go too early is read again.
+const HELD: usize = 4;
 
 /// What lies below `packs/`.
 #[derive(Debug, Default)]
@@ -59,6 +61,7 @@ pub(super) struct Bodies<'a> {
     used: AtomicBool,
     served: RwLock<BTreeMap<String, Served>>,
     spans: Mutex<Spans>,
+    held: Mutex<VecDeque<Arc<Span>>>,
 }
 
 impl<'a> Bodies<'a> {
@@ -71,6 +74,7 @@ impl<'a> Bodies<'a> {
             used: AtomicBool::new(false),
             served: RwLock::default(),
             spans: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
@@ -222,7 +226,9 @@ impl<'a> Bodies<'a> {
             rows.extend(self.find(sha256).map(|(pack, row)| (pack, row, count)));
         }
         rows.sort_by(|(pack, row, _), (other, next, _)| (&pack.sha256, row.offset).cmp(&(&other.sha256, next.offset)));
-        let mut spans: Vec<(Arc<Pack>, u64, u64, usize, Vec<String>)> = Vec::new();
+        // Pack, from, to, how many bodies will be taken, and which.
+        type Part = (Arc<Pack>, u64, u64, usize, Vec<String>);
+        let mut spans: Vec<Part> = Vec::new();
         for (pack, row, count) in rows {
             let end = row.offset + row.size;
             match spans.last_mut() {
@@ -273,6 +279,18 @@ impl<'a> Bodies<'a> {
         Some(format!("{} is gone or damaged, so the release cannot be completed", self.control.locate(&pack.key())))
     }
 
+    /// Of what was read, the oldest is let go where there is too much.
+    fn hold(&self, span: &Arc<Span>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push_back(Arc::clone(span));
+        if held.len() > HELD
+            && let Some(oldest) = held.pop_front()
+            && let Ok(mut bytes) = oldest.bytes.try_lock()
+        {
+            *bytes = None;
+        }
+    }
+
     /// A body out of what is read of its pack at once, or by itself.
     async fn taken(&self, pack: &Arc<Pack>, row: &Row) -> Result<Option<Vec<u8>>, Failure> {
         if row.size == 0 {
@@ -293,6 +311,7 @@ impl<'a> Bodies<'a> {
                     let Some(bytes) = self.context.pace.run(read).await? else { return Ok(None) };
                     let bytes = Arc::new(bytes);
                     *held = Some(Arc::clone(&bytes));
+                    self.hold(&span);
                     bytes
                 }
             }

@@ -133,8 +133,14 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
     let moved = moved(&head, stage);
     for (name, target) in stage.distributions.iter().filter(|(name, _)| moved.contains(*name)) {
         let at = place(target);
-        if head.places.get(name).is_none_or(|known| known.at != at) {
-            is_empty(name, target, stage, context).await?;
+        if head.places.get(name).is_none_or(|known| known.at != at)
+            && let Err(stopped) = is_empty(name, target, stage, context).await
+        {
+            // Two may publish there for the first time: what lies there is the other's, who has said so meanwhile.
+            return match books.head().await?.head.nonce == head.nonce {
+                true => Err(stopped),
+                false => Box::pin(read(stage, context, wanted, look)).await,
+            };
         }
     }
     if live.known.tag.is_none() {

@@ -48,7 +48,7 @@ use super::plan::{self, Phase, Plan, Policy, Step};
 use super::remote::{Failure, Stage, Tested};
 use crate::release::Manifest;
 use bodies::Bodies;
-use books::{Books, Hold};
+use books::{Books, Hold, Known};
 use futures_util::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -384,7 +384,15 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     if prepared.is_done() {
         return settle(prepared, receipt, stage, context).await;
     }
-    preflight(&prepared, wish, stage, context).await?;
+    if let Err(stopped) = preflight(&prepared, wish, stage, context).await {
+        // Two may publish for the first time: the function that is live is the other's, who has said so meanwhile.
+        return Err(match books.head().await {
+            Ok(Known { head, .. }) if head.nonce != prepared.live.head().nonce => {
+                Stopped::Moved(format!("{} changed the stage `{}` meanwhile (state {})", head.by, stage.name, head.seq))
+            }
+            _ => stopped,
+        });
+    }
     let moved = |stopped| match stopped {
         Stopped::Superseded { seq, by, .. } => {
             Stopped::Moved(format!("{by} changed the stage `{}` meanwhile (state {seq})", stage.name))

@@ -45,7 +45,7 @@ pub(super) async fn write(
 ) -> Result<Vec<Put>, Stopped> {
     let context = hold.books.context;
     // In the order in which they lie, where they come from packs: each is read at once.
-    let from = |step: &&Step| supply::from_pack(wish, step, &hold.bodies);
+    let from = |step: &&Step| supply::from_pack(wish, step, hold.bodies);
     let mut packed: Vec<_> = steps.iter().map(|step| (from(step), *step)).collect();
     packed.sort_by(|(one, _), (other, _)| {
         one.as_ref().map(|(_, pack, offset)| (pack, offset)).cmp(&other.as_ref().map(|(_, pack, offset)| (pack, offset)))

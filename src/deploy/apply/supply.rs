@@ -144,11 +144,12 @@ impl<'a> Storing<'a> {
     }
 
     /// Says of each body whether it is stored by itself or with others.
-    async fn divide(&self, needs: Vec<Need<'a>>, least: usize) -> Result<Vec<Work<'a>>, Stopped> {
+    async fn divide(&self, needs: Vec<Need<'a>>) -> Result<Vec<Work<'a>>, Stopped> {
         let (small, rest): (Vec<_>, Vec<_>) = needs.into_iter().partition(Need::is_small);
         let (mut here, there): (Vec<_>, Vec<_>) = small.into_iter().partition(|need| matches!(need.source, Source::Here(_)));
         let mut work = Vec::new();
-        if here.len() >= least.max(1) {
+        let from = self.context.packing.from.max(1);
+        if here.len() >= from {
             here.sort_by(|one, other| one.entry.sha256.cmp(&other.entry.sha256));
             self.bodies.mark_used();
             work.extend(packs::cut(here, |need| need.entry.size, self.context.packing.bytes).into_iter().map(Work::Pack));
@@ -156,10 +157,10 @@ impl<'a> Storing<'a> {
             work.extend(here.into_iter().map(Work::One));
         }
         let there = match &self.from {
-            Some(from) if there.len() >= self.context.packing.from => {
-                let packed = from.packed(there.iter().map(|need| need.entry.sha256.as_str())).await?;
+            Some(other) if there.len() >= from => {
+                let packed = other.packed(there.iter().map(|need| need.entry.sha256.as_str())).await?;
                 let (packed, alone): (Vec<_>, Vec<_>) = there.into_iter().partition(|need| packed.contains(&need.entry.sha256));
-                work.extend(copies(packed, from));
+                work.extend(copies(packed, other));
                 alone
             }
             _ => there,
@@ -294,7 +295,7 @@ pub(super) async fn store<'a>(
     let (packed, needs) = if prepared.live.is_examined { in_packs(needs, bodies, context).await? } else { (Vec::new(), needs) };
     let storing = Storing::new(wish, bodies, context, false);
     (context.tell)(&Progress::Begins { what: "assets and bodies", steps: needs.len() });
-    let work = storing.divide(needs, context.packing.from).await?;
+    let work = storing.divide(needs).await?;
     let storing = &storing;
     let one = |work: Work<'a>| async move {
         let how = storing.store(&work).await?;
@@ -343,7 +344,7 @@ pub(super) async fn make_sure<'a>(
         let now = Bodies::new(stage.control.as_ref(), context);
         let there = now.packed(packed.iter().map(|need| need.entry.sha256.as_str())).await?;
         let gone = packed.into_iter().filter(|need| !there.contains(&need.entry.sha256)).collect();
-        work.extend(storing.divide(gone, context.packing.from).await?);
+        work.extend(storing.divide(gone).await?);
     }
     let look = |work: Work<'a>| async move { storing.store(&work).await.map(drop) };
     let done = context.pace.each(work, look).await?;
@@ -704,7 +705,7 @@ fn at_hand(wish: &Wish<'_>, name: &str, key: &str, entry: &ObjectEntry) -> Optio
     }
 }
 
-/// The digest of a page that comes from a pack; none where it comes from elsewhere.
+/// A page that comes from a pack: its digest, and where it lies; none where it comes from elsewhere.
 pub(super) fn from_pack<'a>(wish: &'a Wish<'_>, step: &Step, bodies: &Bodies<'_>) -> Option<(&'a str, String, u64)> {
     let name = step.distribution.as_deref().unwrap_or_default();
     let entry = wish.manifest.distributions.get(name)?.objects.get(&step.key)?;
@@ -712,7 +713,8 @@ pub(super) fn from_pack<'a>(wish: &'a Wish<'_>, step: &Step, bodies: &Bodies<'_>
         return None;
     }
     let (pack, row) = bodies.find(&entry.sha256)?;
-    at_hand(wish, name, &step.key, entry).is_none().then(|| (entry.sha256.as_str(), pack.sha256.clone(), row.offset))
+    let is_read = bodies.served(&entry.sha256).is_none() && at_hand(wish, name, &step.key, entry).is_none();
+    is_read.then(|| (entry.sha256.as_str(), pack.sha256.clone(), row.offset))
 }
 
 /// Where the stage that is promoted serves the pages of the release, and with which tags it wrote them. None where that is not on

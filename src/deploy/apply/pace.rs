@@ -180,17 +180,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_that_asks_to_slow_down_is_asked_less_and_again() {
-        let pace = hasty();
-        let asked = Cell::new(0_u32);
-        let result = pace
-            .each(0..1000, |_| {
-                pace.run(|| async {
-                    asked.set(asked.get() + 1);
-                    sleep(Duration::from_millis(2)).await;
-                    if asked.get().is_multiple_of(3) { Err(Failure::new(Kind::Busy, "slow down")) } else { Ok(()) }
-                })
-            })
-            .await;
+        let pace = &hasty();
+        // One in two is refused at first, so that one answer in three is a refusal, and none is refused until it is given up.
+        let work = |item: u32| async move {
+            let refusals = Cell::new(item % 2);
+            let request = || async {
+                sleep(Duration::from_millis(2)).await;
+                match refusals.replace(0) {
+                    0 => Ok(()),
+                    _ => Err(Failure::new(Kind::Busy, "slow down")),
+                }
+            };
+            pace.run(request).await
+        };
+        let result = pace.each(0..1000, work).await;
         assert_eq!(result.unwrap().unwrap().len(), 1000);
         assert!(pace.limit.load(Ordering::Relaxed) < FIRST, "a third refused keeps it low");
     }

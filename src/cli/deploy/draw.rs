@@ -1,7 +1,7 @@
 //! Plans, receipts, states and audits as people read them.
 
 use crate::cli::ui::{Ui, plural};
-use crate::deploy::apply::{Audit, Collected, Prepared, Receipt, Wrong};
+use crate::deploy::apply::{Audit, Collected, Finding, Prepared, Receipt, Wrong};
 use crate::deploy::invalidation::{self, Way};
 use crate::deploy::ledger::Head;
 use crate::deploy::plan::{Phase, Reason, Step};
@@ -258,6 +258,9 @@ pub(super) fn releases(head: &Head, ui: &mut Ui) {
     }
 }
 
+/// How many missing bodies are named to people: their names are digests, and a damaged pack has thousands.
+const BODIES: usize = 5;
+
 /// What an audit found.
 pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
     if let Some(to) = &audit.unfinished {
@@ -266,7 +269,10 @@ pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
             audit.stage
         ));
     }
-    for finding in &audit.findings {
+    let is_body = |finding: &&Finding| finding.wrong == Wrong::Body;
+    let bodies = audit.findings.iter().filter(is_body);
+    let more = bodies.clone().count().saturating_sub(BODIES);
+    for finding in audit.findings.iter().filter(|finding| !is_body(finding)).chain(bodies.take(BODIES)) {
         let place = finding.distribution.as_ref().map_or_else(|| finding.key.clone(), |name| format!("{name}/{}", finding.key));
         let what = match finding.wrong {
             Wrong::Missing => "is missing",
@@ -279,6 +285,9 @@ pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
             Wrong::Tags => "does not read the cache tags by which it is told what to forget (`CacheTagConfig`)",
         };
         ui.data(&format!("{place} {what}"));
+    }
+    if more > 0 {
+        ui.data(&format!("and {more} more of these; `--json` names them all"));
     }
     let verdict = if audit.findings.is_empty() {
         ui.paint("as it should be", AnsiColor::Green)

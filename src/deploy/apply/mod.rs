@@ -20,6 +20,7 @@ mod bodies;
 mod books;
 mod collect;
 mod document;
+mod fenced;
 mod functions;
 mod live;
 mod objects;
@@ -28,6 +29,7 @@ mod packs;
 mod purge;
 mod receipt;
 mod single;
+mod store;
 mod supply;
 mod tagging;
 
@@ -406,7 +408,7 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     }
     // Nothing that a visitor sees is touched here.
     let bodies = Bodies::new(stage.control.as_ref(), context);
-    let (stored, already) = supply::store(&prepared, wish, stage, &bodies, context).await?;
+    let (stored, already) = store::store(&prepared, wish, stage, &bodies, context).await?;
     let is_packed = bodies.is_used();
     if is_packed {
         bodies.learn_served(supply::served(wish, stage, context).await);
@@ -428,7 +430,7 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     let hold = Hold::new(books, known, &bodies);
     let work = async {
         // What was there already may have been collected until this process was known to be at work.
-        supply::make_sure(already, wish, stage, &bodies, context).await?;
+        store::make_sure(already, wish, stage, &bodies, context).await?;
         if !books.has(&release).await? {
             books.write_once(&release, text.as_bytes()).await?;
         }

@@ -2,7 +2,7 @@
 
 use super::functions::Outcome;
 use super::objects::{How, Put};
-use super::supply::Stored;
+use super::store::Stored;
 use super::{Prepared, Wish, purge};
 use crate::deploy::invalidation::Item;
 use crate::deploy::ledger::{Done, Head, Kind, Tags};

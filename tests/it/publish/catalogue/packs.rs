@@ -178,7 +178,8 @@ async fn a_pack_that_is_gone_or_damaged_is_told_and_what_is_served_mends_it() {
         let audit = run.json();
         let missing = audit["findings"].as_array().unwrap().iter().filter(|row| row["wrong"] == "body").count();
         assert!(missing >= LEAST && run.stderr.contains(&known[0][0]), "{missing}: {}", run.stderr);
-        rehearsal.qdn(&["audit", "staging", "--repair"]).await.ended(0);
+        let run = rehearsal.qdn(&["audit", "staging", "--repair"]).await.ended(0);
+        assert!(run.stdout.contains(&format!("and {} more of these", missing - 5)), "{}", run.stdout);
         rehearsal.is_whole("staging", "v1").await;
         rehearsal.qdn(&["publish", "staging", "--dist", "v2"]).await.ended(0);
         rehearsal.qdn(&["rollback", "staging"]).await.ended(0);

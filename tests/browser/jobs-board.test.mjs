@@ -132,8 +132,11 @@ describe("the office", { concurrency: 4 }, () => {
     await page.locator("#undo").click();
     await toast(page, `${street} is back in Booked`);
     await card(page, street, "submitted").waitFor();
-    for (const verb of ["Mark ready", "Start job", "Complete job"]) await page.getByRole("button", { name: `${verb}: ${street}` }).click();
-    await card(page, street, "completed").waitFor();
+    for (const [verb, status] of [["Mark ready", "ready_for_pickup"], ["Start job", "in_progress"], ["Complete job", "completed"]]) {
+      await page.getByRole("button", { name: `${verb}: ${street}` }).click();
+      // A step that is still being saved refuses the next one.
+      await card(page, street, status).and(page.locator(":not([data-pending])")).waitFor();
+    }
     await toast(page, "moved to Done");
     await now(customer);
     await customer.getByRole("heading", { name: "All done" }).waitFor();

@@ -59,15 +59,8 @@ impl Proofs {
         let Some(runtime) = Runtime::from_name(&function.runtime) else { return };
         let name = &function.name;
         let mut found = Vec::new();
-        let mut cases = Vec::new();
-        for path in cases::of(sources, path) {
-            let (case, said) = match sources.utf8(&path) {
-                Ok(text) => cases::parse(&path, text),
-                Err(problem) => (None, vec![problem]),
-            };
-            problems.extend(said.into_iter().filter(Diagnostic::is_error));
-            cases.extend(case);
-        }
+        let (cases, said) = cases::read(sources, path);
+        problems.extend(said.into_iter().filter(Diagnostic::is_error));
         let verdicts = cases::run_all(&cases, &function.code, runtime, Trial::default());
         let mut emulator = Emulator::load(&function.code, runtime, KeyValues::default());
         for (case, verdict) in cases.iter().zip(verdicts) {

@@ -65,12 +65,12 @@ impl Event {
         }
         let raw_query = value.pointer("/request/querystring").map(query_string).filter(|query| !query.is_empty());
         // Of an event by itself the order of a query's names is told, and a `Value` has lost it.
-        let form = if at.is_empty() {
+        let given = if at.is_empty() {
             form(value, |part, table, name| places::find(text, &[part.into(), table.into(), name.into()]).start)
         } else {
             form(value, |_, _, _| 0)
         };
-        (Some(Self { kind, value: value.clone(), text: form, raw_query, time: DEFAULT_TIME }), problems)
+        (Some(Self { kind, value: value.clone(), text: given, raw_query, time: DEFAULT_TIME }), problems)
     }
 
     /// The event of a request as it came in: the path and the query as sent, header names in any case.

@@ -110,6 +110,22 @@ pub fn of(sources: &Sources, function: &SourcePath) -> Vec<SourcePath> {
         .collect()
 }
 
+/// Reads all cases of a function, in the order of their names, and says what is wrong with them.
+pub fn read(sources: &Sources, function: &SourcePath) -> (Vec<Case>, Vec<Diagnostic>) {
+    let (mut cases, mut problems) = (Vec::new(), Vec::new());
+    for path in of(sources, function) {
+        match sources.utf8(&path) {
+            Ok(text) => {
+                let (case, said) = parse(&path, text);
+                problems.extend(said);
+                cases.extend(case);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (cases, problems)
+}
+
 /// Reads a case. There is one if nothing said of it is an error.
 pub fn parse(path: &SourcePath, text: &str) -> (Option<Case>, Vec<Diagnostic>) {
     let value = match places::parse(path, text) {

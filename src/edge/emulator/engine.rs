@@ -295,7 +295,7 @@ impl Engine {
 }
 
 /// Whether a run is counted to the turn, or in whole ticks. Finding out what is left of a tick takes up to a whole one, twice, which
-/// is ten times as long as what most functions do.
+/// is several times as long as what most functions do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exactly {
     Yes,

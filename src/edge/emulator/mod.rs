@@ -70,7 +70,7 @@ impl Emulator {
         self.call(event, Exactly::Yes)
     }
 
-    /// The same several times as fast, for many events: its utilization is in steps of a hundred percent.
+    /// The same several times as fast, for many events: its utilization is in steps of fifty percent.
     pub fn decide(&mut self, event: &Event) -> Outcome {
         self.call(event, Exactly::No)
     }

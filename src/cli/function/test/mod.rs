@@ -113,17 +113,8 @@ pub(in crate::cli) fn reports(workshop: &Workshop, trial: Trial) -> (Vec<Report>
                 continue;
             }
         };
-        let mut cases = Vec::new();
-        for path in cases::of(&workshop.sources, &function.path) {
-            match workshop.sources.utf8(&path) {
-                Ok(text) => {
-                    let (case, found) = cases::parse(&path, text);
-                    diagnostics.extend(found);
-                    cases.extend(case);
-                }
-                Err(problem) => diagnostics.push(problem),
-            }
-        }
+        let (cases, said) = cases::read(&workshop.sources, &function.path);
+        diagnostics.extend(said);
         let verdicts = cases::run_all(&cases, &bundle.code, function.runtime, trial);
         let tracer = workshop.tracer(&bundle.source_map, function);
         let mut thrown = BTreeMap::new();

@@ -267,7 +267,7 @@ describe("the office", { concurrency: 4 }, () => {
     assert.equal((await firm.show(job.id)).version, 4);
   });
 
-  test("offline in the middle of a move: rolled back with words, and fresh within a second of coming back", async (t) => {
+  test("offline in the middle of a move: rolled back with words, and fresh at once on coming back", async (t) => {
     const [street, other] = ["10 Gone Gln", "11 Gone Gln"];
     const [job, second] = [await firm.take({ street }), await firm.take({ street: other })];
     const page = await firm.board(t);
@@ -285,10 +285,12 @@ describe("the office", { concurrency: 4 }, () => {
     await toast(page, "Offline: the board is read-only.");
     await firm.jobs("move", second.id);
     await page.unroute("**/transitions");
-    const began = Date.now();
+    // With no timer left, only the connection's return can make the board ask.
+    await page.evaluate(() => {
+      for (let id = setTimeout(() => {}); id > 0; id--) clearTimeout(id);
+    });
     await page.context().setOffline(false);
-    await card(page, other, "ready_for_pickup").waitFor({ timeout: 1000 });
-    assert.ok(Date.now() - began < 1000);
+    await card(page, other, "ready_for_pickup").waitFor();
     await page.locator("#offline").waitFor({ state: "hidden" });
     assert.equal((await firm.show(job.id)).status, "submitted");
   });

@@ -4,7 +4,7 @@ use super::args::{Build, Global};
 use super::ui::{Ui, counted, plural};
 use super::{PROBLEMS, USAGE, function};
 use crate::build::{self, Memory, Options, Outcome};
-use crate::disk::{self, ImageCache};
+use crate::disk::{self, FolderCache};
 use crate::source::{self, Diagnostic, Sources};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(super) fn root(global: &Global) -> Result<PathBuf, String> {
 
 /// What is kept between builds of one project.
 pub(super) fn memory(root: &Path) -> Memory {
-    Memory::new(Box::new(ImageCache::new(root)))
+    Memory::new(Box::new(FolderCache::new(root, "images")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long it took is told to people, and is never part of what is built")]

@@ -2,32 +2,32 @@
 
 use crate::release::{Cache, Digest};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Packed images, each in a file that is named by what it was made from.
-pub struct ImageCache {
+/// Things of one kind, each in a file that is named by what it is known by.
+pub struct FolderCache {
     folder: PathBuf,
 }
 
-impl ImageCache {
-    /// A cache in a project's `.qdn/`.
-    pub fn new(root: &std::path::Path) -> Self {
-        Self { folder: root.join(".qdn/cache/images") }
+impl FolderCache {
+    /// What a project's `.qdn/` has of a kind: `images`.
+    pub fn new(root: &Path, kind: &str) -> Self {
+        Self { folder: root.join(".qdn/cache").join(kind) }
     }
 }
 
-impl Cache for ImageCache {
+impl Cache for FolderCache {
     fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         let bytes = fs::read(self.folder.join(key.hex())).ok()?;
-        // The first 32 bytes are the digest of the rest: a file cut short is not a file.
-        let (digest, image) = bytes.split_at_checked(64)?;
-        (Digest::of(image).hex().as_bytes() == digest).then(|| image.to_vec())
+        // The first 64 bytes are the digest of the rest: a file cut short is not a file.
+        let (digest, rest) = bytes.split_at_checked(64)?;
+        (Digest::of(rest).hex().as_bytes() == digest).then(|| rest.to_vec())
     }
 
     fn put(&self, key: &Digest, bytes: &[u8]) {
         let mut file = Digest::of(bytes).hex().into_bytes();
         file.extend_from_slice(bytes);
-        // A cache that cannot be written is a slower build, not a failed one.
+        // A cache that cannot be written is slower work, not failed work.
         let _ = fs::create_dir_all(&self.folder);
         let _ = super::write::replace(&self.folder.join(key.hex()), &file);
     }

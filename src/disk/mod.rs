@@ -6,7 +6,7 @@ mod stored;
 mod watch;
 mod write;
 
-pub use cache::ImageCache;
+pub use cache::FolderCache;
 pub use documents::Folder;
 pub use stored::{Stored, stored};
 pub use watch::{Watch, watch, watch_folders};
@@ -14,10 +14,11 @@ pub use write::{Written, write};
 
 use crate::source::{Diagnostic, SourcePath, Sources, Span};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use std::sync::Arc;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 use walkdir::{DirEntry, WalkDir};
@@ -153,9 +154,8 @@ fn unreadable(root: &Path, error: &walkdir::Error) -> Diagnostic {
 
 /// The path within the project, `/`-separated and composed (NFC), as browsers send names.
 pub fn source_path(root: &Path, path: &Path) -> Option<SourcePath> {
-    let inner = path.strip_prefix(root).ok()?;
-    let parts: Option<Vec<&str>> = inner.iter().map(|part| part.to_str()).collect();
-    let path = parts?.join("/");
+    let inner = path.strip_prefix(root).ok()?.to_str()?;
+    let path = if MAIN_SEPARATOR == '/' { Cow::Borrowed(inner) } else { inner.replace(MAIN_SEPARATOR, "/").into() };
     let is_composed = path.is_ascii() || is_nfc_quick(path.chars()) == IsNormalized::Yes;
     Some(if is_composed { SourcePath::new(path) } else { SourcePath::new(path.nfc().collect::<String>()) })
 }

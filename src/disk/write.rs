@@ -4,15 +4,17 @@
 //! inodes each time), and for a while there is nothing to serve. So a file that holds the right bytes
 //! is left alone, one that does not is replaced by rename, and what no manifest names goes at the end.
 
-use crate::release::{Digest, Manifest, Release};
+use crate::release::Release;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use walkdir::WalkDir;
 
 const MANIFEST: &str = "manifest.json";
+/// How many bytes of a file are compared at a time.
+const STEP: usize = 64 << 10;
 /// In a folder that is filled for the first time, until it has its manifest: whoever is killed meanwhile leaves a folder that
 /// is known to be ours.
 const UNFINISHED: &str = ".unfinished.qdn";
@@ -47,34 +49,27 @@ pub fn write(release: &Release, folder: &Path) -> io::Result<Written> {
 }
 
 /// Writes into a folder that is empty. Nothing can be in the way, so nobody is asked: half of the calls to the system are saved.
-fn fill(folder: &Path, wanted: &BTreeMap<String, File<'_>>) -> io::Result<Written> {
+fn fill(folder: &Path, wanted: &BTreeMap<String, &[u8]>) -> io::Result<Written> {
     for parent in parents(wanted) {
         let parent = folder.join(parent);
         fs::create_dir_all(&parent).map_err(|error| named(&parent, &error))?;
     }
-    wanted.par_iter().try_for_each(|(path, file)| {
+    wanted.par_iter().try_for_each(|(path, bytes)| {
         let target = folder.join(path);
-        fs::write(&target, file.bytes).map_err(|error| named(&target, &error))
+        fs::write(&target, bytes).map_err(|error| named(&target, &error))
     })?;
     Ok(Written { written: wanted.len(), ..Written::default() })
 }
 
 /// Writes into a folder that holds a release: first everything that needs space, beside what is there, and when all of
 /// it has found its place, renames.
-fn update(folder: &Path, wanted: &BTreeMap<String, File<'_>>) -> io::Result<Written> {
-    let old = fs::read_to_string(folder.join(MANIFEST)).ok().and_then(|text| Manifest::parse(&text).ok());
-    let old = old.as_ref().map(entries).unwrap_or_default();
-    for parent in parents(wanted) {
-        // A file may stand where a folder has to: `a` was a page's file before `a/b` was one. That is seen below, and so is a
-        // folder that the system refuses.
-        let _ = fs::create_dir_all(folder.join(parent));
-    }
-    let prepared: Vec<(PathBuf, &File<'_>, io::Result<Ready>)> = wanted
+fn update(folder: &Path, wanted: &BTreeMap<String, &[u8]>) -> io::Result<Written> {
+    let prepared: Vec<(PathBuf, &[u8], io::Result<Ready>)> = wanted
         .par_iter()
-        .map(|(path, file)| {
+        .map_init(Vec::new, |buffer, (path, bytes)| {
             let target = folder.join(path);
-            let ready = prepare(&target, file, old.get(path.as_str()));
-            (target, file, ready)
+            let ready = prepare(&target, bytes, buffer);
+            (target, *bytes, ready)
         })
         .collect();
     if let Some((target, _, Err(error))) = prepared.iter().find(|(.., ready)| ready.is_err()) {
@@ -89,8 +84,8 @@ fn update(folder: &Path, wanted: &BTreeMap<String, File<'_>>) -> io::Result<Writ
         return Err(error);
     }
     // One after the other: what is in the way of one may be in the way of others too.
-    for (target, file, _) in prepared.iter().filter(|(.., ready)| matches!(ready, Ok(Ready::Blocked))) {
-        make_way(folder, target).and_then(|()| fs::write(target, file.bytes)).map_err(|error| named(target, &error))?;
+    for (target, bytes, _) in prepared.iter().filter(|(.., ready)| matches!(ready, Ok(Ready::Blocked))) {
+        make_way(folder, target).and_then(|()| fs::write(target, bytes)).map_err(|error| named(target, &error))?;
     }
     let counts = prepared.into_par_iter().map(|(target, _, ready)| {
         let done = match ready? {
@@ -117,62 +112,62 @@ enum Ready {
     Blocked,
 }
 
-fn prepare(target: &Path, file: &File<'_>, promised: Option<&String>) -> io::Result<Ready> {
+fn prepare(target: &Path, bytes: &[u8], buffer: &mut Vec<u8>) -> io::Result<Ready> {
     match fs::symlink_metadata(target) {
         Ok(metadata) if metadata.is_dir() => Ok(Ready::Blocked),
-        Ok(_) if is_there(target, file, promised) => Ok(Ready::Already),
-        Ok(_) => fs::write(beside(target), file.bytes).map(|()| Ready::Beside),
-        Err(_) if target.ancestors().skip(1).any(|part| part.exists() && !part.is_dir()) => Ok(Ready::Blocked),
-        // A new name needs no rename: nobody can have opened it before.
-        Err(_) => fs::write(target, file.bytes).inspect_err(|_| drop(fs::remove_file(target))).map(|()| Ready::New),
+        Ok(metadata) if is_there(target, &metadata, bytes, buffer) => Ok(Ready::Already),
+        Ok(_) => fs::write(beside(target), bytes).map(|()| Ready::Beside),
+        Err(_) => match target.parent().map_or(Ok(()), fs::create_dir_all) {
+            // `a` was a page's file before `a/b` was one.
+            Err(_) if target.ancestors().skip(1).any(|part| part.exists() && !part.is_dir()) => Ok(Ready::Blocked),
+            // A new name needs no rename: nobody can have opened it before.
+            made => made.and_then(|()| fs::write(target, bytes).inspect_err(|_| drop(fs::remove_file(target)))).map(|()| Ready::New),
+        },
     }
 }
 
 /// Every folder that a file is in, once.
-fn parents<'a>(wanted: &'a BTreeMap<String, File<'_>>) -> Vec<&'a str> {
+fn parents<'a>(wanted: &'a BTreeMap<String, &[u8]>) -> Vec<&'a str> {
     let mut parents: Vec<&str> = wanted.keys().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
     parents.sort_unstable();
     parents.dedup();
     parents
 }
 
-struct File<'a> {
-    bytes: &'a [u8],
-    digest: Option<Digest>,
-}
 
 /// Every file but the manifest, by its path in the folder.
-fn files(release: &Release) -> BTreeMap<String, File<'_>> {
+fn files(release: &Release) -> BTreeMap<String, &[u8]> {
     let objects = release.objects.iter().flat_map(|(distribution, objects)| {
         objects.values().map(move |object| {
-            (format!("{distribution}/{}", object.key), File { bytes: &object.bytes, digest: Some(object.digest) })
+            (format!("{distribution}/{}", object.key), &*object.bytes)
         })
     });
     let functions = release
         .functions
         .values()
-        .map(|function| (format!("functions/{}.js", function.name), File { bytes: function.code.as_bytes(), digest: None }));
+        .map(|function| (format!("functions/{}.js", function.name), function.code.as_bytes()));
     objects.chain(functions).collect()
 }
 
-/// Digests and sizes that the manifest in the folder promises.
-fn entries(manifest: &Manifest) -> BTreeMap<String, String> {
-    let objects = manifest.distributions.iter().flat_map(|(name, distribution)| {
-        distribution.objects.iter().map(move |(key, entry)| (format!("{name}/{key}"), entry.sha256.clone()))
-    });
-    objects.collect()
+/// Whether a file holds these bytes. Its size, then its bytes: what the manifest in the folder says is not enough, since anyone may
+/// have edited the file since.
+fn is_there(target: &Path, metadata: &fs::Metadata, bytes: &[u8], buffer: &mut Vec<u8>) -> bool {
+    metadata.is_file() && metadata.len() == bytes.len() as u64 && holds(target, bytes, buffer).unwrap_or(false)
 }
 
-/// Whether a file holds these bytes. Its size, then its bytes: a manifest's promise is not enough,
-/// since anyone may have edited the file since.
-fn is_there(target: &Path, file: &File<'_>, promised: Option<&String>) -> bool {
-    if let (Some(promised), Some(digest)) = (promised, file.digest)
-        && *promised != digest.hex()
-    {
-        return false;
+/// Reads no further than to the first difference.
+fn holds(target: &Path, mut bytes: &[u8], buffer: &mut Vec<u8>) -> io::Result<bool> {
+    buffer.resize(STEP, 0);
+    let mut file = fs::File::open(target)?;
+    while !bytes.is_empty() {
+        let most = bytes.len().min(STEP);
+        let read = file.read(&mut buffer[..most])?;
+        if read == 0 || buffer[..read] != bytes[..read] {
+            return Ok(false);
+        }
+        bytes = &bytes[read..];
     }
-    fs::symlink_metadata(target).is_ok_and(|metadata| metadata.is_file() && metadata.len() == file.bytes.len() as u64)
-        && fs::read(target).is_ok_and(|bytes| bytes == file.bytes)
+    Ok(true)
 }
 
 /// Puts new bytes in the place of old ones at one moment: a reader sees the one or the other.
@@ -202,23 +197,32 @@ fn make_way(root: &Path, target: &Path) -> io::Result<()> {
 }
 
 /// Removes what nothing names, and folders that are empty then.
-fn sweep(folder: &Path, wanted: &BTreeMap<String, File<'_>>) -> io::Result<usize> {
+fn sweep(folder: &Path, wanted: &BTreeMap<String, &[u8]>) -> io::Result<usize> {
     let mut removed = 0;
     for entry in WalkDir::new(folder).contents_first(true).min_depth(1) {
         let entry = entry.map_err(io::Error::other)?;
         let path = entry.path();
+        let inner = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+        let inner = if MAIN_SEPARATOR == '/' { inner } else { inner.replace(MAIN_SEPARATOR, "/").into() };
         if entry.file_type().is_dir() {
-            // Fails, as it should, where the folder holds something.
-            let _ = fs::remove_dir(path);
+            if !is_needed(&inner, wanted) {
+                // Fails, as it should, where the folder holds something.
+                let _ = fs::remove_dir(path);
+            }
             continue;
         }
-        let inner = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        if inner != MANIFEST && !wanted.contains_key(&inner) {
+        if inner != MANIFEST && !wanted.contains_key(&*inner) {
             fs::remove_file(path).map_err(|error| named(path, &error))?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Whether a folder holds something that is named.
+fn is_needed(folder: &str, wanted: &BTreeMap<String, &[u8]>) -> bool {
+    let begin = format!("{folder}/");
+    wanted.range(begin.clone()..).next().is_some_and(|(path, _)| path.starts_with(&begin))
 }
 
 /// Refuses to empty a folder that is not ours: one that holds anything and neither a manifest nor the mark of a build that was

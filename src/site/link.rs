@@ -4,8 +4,8 @@ use super::html::Texts;
 use super::page::Page;
 use super::template::TEMPLATES;
 use super::{Built, Options, distribution, markdown};
-use crate::release::{Class, headers};
-use crate::source::{Diagnostic, SourcePath, Sources, Span, near, sort};
+use crate::release::{Class, Object, headers};
+use crate::source::{Diagnostic, Lookup, SourcePath, Sources, Span, near, sort};
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use rayon::prelude::*;
@@ -47,9 +47,8 @@ pub fn check_links<'a>(
     options: &Options,
     resolver: &(dyn Fn() -> Resolve<'a> + Sync),
 ) -> Vec<Diagnostic> {
-    let objects: BTreeMap<&str, &crate::release::Object> =
-        built.objects.iter().map(|object| (object.key.as_str(), object)).collect();
-    let pages: BTreeMap<&str, &Texts> = built.linked.iter().map(|linked| (linked.page.key.as_str(), &linked.ids)).collect();
+    let objects = Objects { all: &built.objects, keys: built.objects.iter().map(|object| (object.key.as_str(), ())).collect() };
+    let pages: Lookup<&str, &Texts> = built.linked.iter().map(|linked| (linked.page.key.as_str(), &linked.ids)).collect();
     let base = options.base_url.as_deref();
 
     // A site links to few addresses many times, and asking costs an emulated function call: ask once.
@@ -77,11 +76,15 @@ pub fn check_links<'a>(
         })
         .collect();
 
+    // Where every address leads somewhere, as it mostly does, only fragments are left to be looked for.
+    let is_fine = |answer: &Option<Answer<'_>>| matches!(answer, None | Some(Answer::Key { redirected: None, .. }));
+    let all_lead = answers.iter().all(is_fine);
     let mut problems: Vec<Diagnostic> = built
         .linked
         .par_iter()
         .flat_map_iter(|linked| {
-            let complaints = linked.links.iter().filter_map(|link| {
+            let open = linked.links.iter().filter(|link| !all_lead || link.contains('#'));
+            let complaints = open.filter_map(|link| {
                 let address = address(link, &linked.page.url, base)?;
                 let at = paths.binary_search(&Path::new(Cow::Borrowed(&address.path))).ok()?;
                 Some((link, judge(answers.get(at)?.as_ref()?, &address, &objects)?))
@@ -101,6 +104,12 @@ pub fn check_links<'a>(
 pub(super) fn path_of(link: &str, from: &str, base: Option<&str>) -> Option<String> {
     let address = address(link, from, base)?;
     Some(address.path.split('?').next().unwrap_or_default().to_owned())
+}
+
+/// What is built.
+struct Objects<'a> {
+    all: &'a [Object],
+    keys: Lookup<&'a str, ()>,
 }
 
 /// A path, to be found among many. Most comparisons are of two numbers.
@@ -188,13 +197,13 @@ enum Answer<'a> {
 fn follow<'a>(
     path: &str,
     resolve: &mut Resolve<'_>,
-    objects: &BTreeMap<&str, &crate::release::Object>,
-    pages: &BTreeMap<&str, &'a Texts>,
+    objects: &Objects<'_>,
+    pages: &Lookup<&str, &'a Texts>,
 ) -> Answer<'a> {
     let mut at = path.to_owned();
     for _ in 0..MAX_REDIRECTS {
         match resolve(&at) {
-            Target::Key(key) if objects.contains_key(key.as_str()) => {
+            Target::Key(key) if objects.keys.has(key.as_str()) => {
                 let redirected = (at != path).then_some(at);
                 let ids = pages.get(key.as_str()).map(|ids| {
                     let mut ids: Vec<&str> = ids.iter().collect();
@@ -216,7 +225,7 @@ fn follow<'a>(
 }
 
 /// What is wrong with an address, given what is there.
-fn judge(answer: &Answer<'_>, address: &Address<'_>, objects: &BTreeMap<&str, &crate::release::Object>) -> Option<Diagnostic> {
+fn judge(answer: &Answer<'_>, address: &Address<'_>, objects: &Objects<'_>) -> Option<Diagnostic> {
     match answer {
         Answer::Key { ids, redirected } => {
             let fragment = percent_decode_str(address.fragment).decode_utf8_lossy();
@@ -239,7 +248,7 @@ fn judge(answer: &Answer<'_>, address: &Address<'_>, objects: &BTreeMap<&str, &c
         }
         Answer::Missing(key) => {
             let pages: Vec<String> =
-                objects.values().filter(|object| object.class == Class::Page).map(|object| page_url(object.key.as_str())).collect();
+                objects.all.iter().filter(|object| object.class == Class::Page).map(|object| page_url(object.key.as_str())).collect();
             let path = address.path.split('?').next().unwrap_or_default();
             let hint =
                 near(path, pages.iter().map(String::as_str)).map(|page| format!("a page with a similar address exists: `{page}`"));
@@ -319,6 +328,7 @@ mod tests {
     #[test]
     fn a_loop_of_redirects_ends() {
         let mut resolve: Resolve<'_> = Box::new(|path| Target::Redirect(if path == "/a" { "/b".into() } else { "/a".into() }));
-        assert!(matches!(follow("/a", &mut resolve, &BTreeMap::new(), &BTreeMap::new()), Answer::Other(_)));
+        let none = Objects { all: &[], keys: Lookup::default() };
+        assert!(matches!(follow("/a", &mut resolve, &none, &Lookup::default()), Answer::Other(_)));
     }
 }

@@ -26,7 +26,7 @@ pub use distribution::{Distribution, divide, policy};
 pub use link::{Resolve, Target, check_links};
 
 use crate::release::{Cache, Class, Key, Object};
-use crate::source::{Diagnostic, SourcePath, Sources, Span, Table, near, sort};
+use crate::source::{Diagnostic, Lookup, SourcePath, Sources, Span, Table, near, sort};
 use highlight::Highlighter;
 use html::Scan;
 use minijinja::Value;
@@ -129,7 +129,7 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
     let mut built = Built::default();
     let (pages, files) = classify(sources, &mut problems);
 
-    let pages = read_pages(&pages, sources, options, &mut problems);
+    let pages = read_pages(&pages, options, &mut problems);
 
     let assets = asset::build(sources, &options.virtual_modules, memory, &mut problems);
     let shared = Arc::new(Shared {
@@ -152,19 +152,17 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
         built.objects.push(object);
         built.assets += 1;
     }
-    for path in files {
+    for (path, bytes) in files {
         let key = Key::new(path.as_str().strip_prefix("site/static/").unwrap_or(path.as_str()));
-        keys.claim(&key, &path, &mut problems);
-        if let Some(bytes) = sources.bytes(path.as_str()) {
-            built.objects.push(Object::new(key.clone(), Arc::clone(bytes), Class::Page));
-            built.files.insert(key);
-        }
+        keys.claim(&key, path, &mut problems);
+        built.objects.push(Object::new(key.clone(), Arc::clone(bytes), Class::Page));
+        built.files.insert(key);
     }
     let files: Vec<Key> = built.files.iter().cloned().collect();
     built.claims = distribution::claim(&pages, &files, options, &mut problems);
     for object in feed::build(&pages, &built.claims, &shared, options, &mut problems) {
         // A file of the project's own, such as `site/static/robots.txt`, stands in the place of ours.
-        if !keys.taken.contains_key(object.key.as_str()) {
+        if !keys.taken.has(object.key.as_str()) {
             keys.claim(&object.key.clone(), &SourcePath::new("qdn"), &mut problems);
             built.objects.push(object);
         }
@@ -182,25 +180,25 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
 pub fn aliases(sources: &Sources, options: &Options) -> BTreeMap<String, String> {
     let mut problems = Vec::new();
     let (pages, files) = classify(sources, &mut problems);
-    let pages = read_pages(&pages, sources, options, &mut problems);
+    let pages = read_pages(&pages, options, &mut problems);
     let mut keys = Keys::default();
     for page in &pages {
         keys.claim(&page.key, &page.path, &mut problems);
     }
-    for path in files {
+    for (path, _) in files {
         let key = Key::new(path.as_str().strip_prefix("site/static/").unwrap_or(path.as_str()));
-        keys.claim(&key, &path, &mut problems);
+        keys.claim(&key, path, &mut problems);
     }
     redirects(&pages, &keys, &mut problems)
 }
 
 /// Reads pages in parallel; they come in their order.
-fn read_pages(paths: &[SourcePath], sources: &Sources, options: &Options, problems: &mut Vec<Diagnostic>) -> Vec<Arc<Page>> {
-    let parsed: Vec<(Option<Page>, Vec<Diagnostic>)> = paths
+fn read_pages(files: &[File<'_>], options: &Options, problems: &mut Vec<Diagnostic>) -> Vec<Arc<Page>> {
+    let parsed: Vec<(Option<Page>, Vec<Diagnostic>)> = files
         .par_iter()
-        .map(|path| {
+        .map(|(path, source)| {
             let mut problems = Vec::new();
-            (Page::parse(path, sources, &mut problems), problems)
+            (Page::parse(path, source, &mut problems), problems)
         })
         .collect();
     let mut pages = Vec::with_capacity(parsed.len());
@@ -217,10 +215,13 @@ fn order(page: &Page) -> (i64, std::cmp::Reverse<Option<&str>>, &str) {
     (page.front_matter.weight, std::cmp::Reverse(page.front_matter.date.as_deref()), &page.url)
 }
 
+/// A file with its bytes.
+type File<'a> = (&'a SourcePath, &'a Arc<[u8]>);
+
 /// Sorts the files under `site/` into pages and files to be copied; assets are another's business.
-fn classify(sources: &Sources, problems: &mut Vec<Diagnostic>) -> (Vec<SourcePath>, Vec<SourcePath>) {
+fn classify<'a>(sources: &'a Sources, problems: &mut Vec<Diagnostic>) -> (Vec<File<'a>>, Vec<File<'a>>) {
     let (mut pages, mut files) = (Vec::new(), Vec::new());
-    for (path, _) in sources.under(SITE) {
+    for (path, bytes) in sources.under(SITE) {
         if let Some(c) = unusable(path.as_str()) {
             problems.push(
                 Diagnostic::error("file-name", format!("a file whose name holds {} cannot be published", described(c)))
@@ -233,9 +234,9 @@ fn classify(sources: &Sources, problems: &mut Vec<Diagnostic>) -> (Vec<SourcePat
         if is_in(ASSETS) {
             continue;
         } else if is_in(STATIC) {
-            files.push(path.clone());
+            files.push((path, bytes));
         } else if matches!(path.extension(), "md" | "html") {
-            pages.push(path.clone());
+            pages.push((path, bytes));
         } else {
             problems.push(
                 Diagnostic::error("not-a-page", "this is neither a page (`.md`, `.html`), nor an asset, nor a file to be copied")
@@ -369,10 +370,10 @@ fn blocked(scan: &Scan, page: &Page, sources: &Sources) -> Vec<Diagnostic> {
 /// Which source makes which key; two that make the same are a mistake.
 #[derive(Default)]
 struct Keys {
-    taken: BTreeMap<Key, SourcePath>,
+    taken: Lookup<Key, SourcePath>,
     /// In lower case, then as it is.
-    folded: BTreeMap<Key, Key>,
-    folders: BTreeMap<String, SourcePath>,
+    folded: Lookup<Key, Key>,
+    folders: Lookup<String, SourcePath>,
 }
 
 impl Keys {
@@ -402,14 +403,14 @@ impl Keys {
                         .hint("rename one of them"),
                 );
             }
-            if self.folders.contains_key(parent) {
+            if self.folders.has(parent) {
                 break;
             }
-            self.folders.insert(parent.to_owned(), source.clone());
+            self.folders.keep(parent.to_owned(), || source.clone());
             folder = parent;
         }
-        self.taken.entry(key.clone()).or_insert_with(|| source.clone());
-        self.folded.entry(folded).or_insert_with(|| key.clone());
+        self.taken.keep(key.clone(), || source.clone());
+        self.folded.keep(folded, || key.clone());
     }
 }
 

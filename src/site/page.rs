@@ -5,7 +5,7 @@ use super::highlight::Highlighter;
 use super::markdown::{self, Entry, Rendered};
 use super::{SITE, Shared};
 use crate::release::{Key, encode_path};
-use crate::source::{Diagnostic, SourcePath, Sources, Span, near};
+use crate::source::{Diagnostic, SourcePath, Span, near, text_of, utf8_of};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub(super) struct Page {
 
 impl Page {
     /// Reads a page; nothing where not even its name can be used.
-    pub(super) fn parse(path: &SourcePath, sources: &Sources, problems: &mut Vec<Diagnostic>) -> Option<Self> {
-        let text = match sources.utf8(path) {
+    pub(super) fn parse(path: &SourcePath, source: &Arc<[u8]>, problems: &mut Vec<Diagnostic>) -> Option<Self> {
+        let text = match utf8_of(path, source) {
             Ok(text) => text,
             Err(problem) => {
                 problems.push(problem);
@@ -53,13 +53,12 @@ impl Page {
         };
         let title = front_matter.title.clone().unwrap_or_else(|| first_heading(&text[body..], path));
         let extra = front_matter::to_template(&front_matter.extra);
-        let source = Arc::clone(sources.bytes(path.as_str())?);
-        Some(Self { path: path.clone(), key, url, front_matter, source, body, extra, title })
+        Some(Self { path: path.clone(), key, url, front_matter, source: Arc::clone(source), body, extra, title })
     }
 
     /// The whole source. Kept at hand, because a large site's is found among many.
     pub(super) fn source(&self) -> &str {
-        std::str::from_utf8(&self.source).unwrap_or_default()
+        text_of(&self.source).unwrap_or_default()
     }
 
     /// The source without the front matter.

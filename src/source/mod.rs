@@ -7,9 +7,11 @@
 //! This module knows nothing of Markdown, functions or buckets.
 
 mod diagnostic;
+mod lookup;
 mod table;
 
 pub use diagnostic::{Diagnostic, Edit, Severity, edited, json, line_column, render, sort};
+pub use lookup::Lookup;
 pub use table::{Kind, Table, Value, toml, yaml};
 
 use std::borrow::Borrow;
@@ -134,7 +136,7 @@ impl Sources {
 
     /// The text of a file; `None` where there is no such file or where it is not UTF-8.
     pub fn text(&self, path: &str) -> Option<&str> {
-        std::str::from_utf8(self.files.get(path)?).ok()
+        text_of(self.files.get(path)?)
     }
 
     /// The text of a file that must be UTF-8; what is wrong with it where it is not.
@@ -142,12 +144,7 @@ impl Sources {
         let Some(bytes) = self.files.get(path) else {
             return Err(Diagnostic::error("no-such-file", format!("there is no file `{path}`")));
         };
-        std::str::from_utf8(bytes).map_err(|error| {
-            let at = error.valid_up_to();
-            Diagnostic::error("not-utf-8", format!("byte {at} is not UTF-8 (0x{:02x})", bytes[at]))
-                .at(path, Span::new(at, at))
-                .hint("save the file as UTF-8")
-        })
+        utf8_of(path, bytes)
     }
 
     /// All files in the order of their paths.
@@ -172,6 +169,25 @@ impl Sources {
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
+}
+
+/// Bytes as text; `None` where they are not UTF-8.
+pub fn text_of(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
+}
+
+/// The text of a file that must be UTF-8, from its bytes; what is wrong with it where it is not.
+///
+/// # Errors
+/// The first byte that is not.
+pub fn utf8_of<'a>(path: &SourcePath, bytes: &'a [u8]) -> Result<&'a str, Diagnostic> {
+    // Only the slower reading says where it goes wrong.
+    simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes)).map_err(|error| {
+        let at = error.valid_up_to();
+        Diagnostic::error("not-utf-8", format!("byte {at} is not UTF-8 (0x{:02x})", bytes[at]))
+            .at(path, Span::new(at, at))
+            .hint("save the file as UTF-8")
+    })
 }
 
 fn is_under(path: &str, folder: &str) -> bool {

@@ -140,6 +140,9 @@ pub(in crate::cli) struct Test {
     /// Run them at CloudFront too, in DEVELOPMENT of this stage's function, and compare
     #[arg(long, value_name = "STAGE")]
     pub(super) stage: Option<String>,
+    /// Run also those that passed and of which nothing has changed since
+    #[arg(long)]
+    pub(super) again: bool,
 }
 
 /// Which failing cases are rewritten.

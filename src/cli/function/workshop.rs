@@ -75,7 +75,15 @@ impl Workshop {
             Some(name) => format!("there is no file `{name}`, and no project with a function of that name"),
             None => error,
         })?;
-        let (mut sources, _) = disk::read(&root);
+        let (mut sources, _) = disk::read_functions(&root);
+        // Only what imports the site's aliases needs the pages to be read.
+        let wants_redirects = {
+            let mut texts = sources.under(build::FUNCTIONS).filter_map(|(path, _)| sources.text(path.as_str()));
+            texts.any(|text| text.contains(build::REDIRECTS))
+        };
+        if wants_redirects {
+            (sources, _) = disk::read(&root);
+        }
         disk::complete(&mut sources, std::slice::from_ref(&root), build::missing);
         let (config, mut diagnostics) = config::parse(&sources);
         diagnostics.retain(|diagnostic| matches!(diagnostic.rule, "runtime" | "rules"));
@@ -100,10 +108,7 @@ impl Workshop {
                 None => format!("there is no function in `{}`", root.join(build::FUNCTIONS).display()),
             });
         }
-        // Only what imports the site's aliases needs the pages to be read.
-        let wanted = sources.under(build::FUNCTIONS).filter_map(|(path, _)| sources.text(path.as_str()));
-        let wanted = wanted.into_iter().any(|text| text.contains(build::REDIRECTS));
-        let redirects = if wanted { build::redirects(&sources) } else { BTreeMap::new() };
+        let redirects = if wants_redirects { build::redirects(&sources) } else { BTreeMap::new() };
         Ok(Self { sources, functions, modules: build::virtual_modules(&redirects), diagnostics, base: root, is_project: true })
     }
 

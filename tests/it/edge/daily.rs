@@ -62,6 +62,64 @@ fn a_property_is_tried_and_its_failure_is_printed_as_a_case() {
 }
 
 #[test]
+fn what_passed_is_run_again_only_when_something_changed() {
+    let route = "import { target } from './lib/target.js';\nimport redirects from 'qdn:redirects';\nexport function handler(event) {
+      if (redirects[event.request.uri]) return { statusCode: 301, headers: { location: { value: redirects[event.request.uri] } } };
+      if (event.request.uri === '/track/x') event.request.uri = target;
+      return event.request;
+    }";
+    let track = |uri: &str| case("/track/x", &json!({ "request": { "uri": uri } }));
+    let project = project()
+        .file("functions/route.js", route)
+        .file("functions/lib/target.js", "export const target = '/track/index.html';")
+        .file("functions/route.cases/track.json", track("/track/index.html"));
+    let is_recalled = |arguments: &[&str], passes: bool| {
+        let arguments = [&["function", "test", "--json"], arguments].concat();
+        let document = only(&project.qdn(&arguments).ended(i32::from(!passes)));
+        assert_eq!(document["failed"] == 0, passes, "{document}");
+        document["recalled"].as_bool().expect("it says so")
+    };
+    let twice = |why: &str| {
+        assert!(!is_recalled(&[], true), "{why}");
+        let [first, second] = [["--again"].as_slice(), &[]].map(|arguments| {
+            let document = only(&project.qdn(&[&["function", "test", "--json"], arguments].concat()).ended(0));
+            (document["recalled"].clone(), document["cases"].clone())
+        });
+        assert_eq!((&first.0, &second.0), (&json!(false), &json!(true)), "{why}");
+        assert_eq!(first.1, second.1, "{why}: it says what the run said");
+    };
+    twice("the first time");
+    for (path, text) in [
+        ("functions/lib/target.js", "export const target = '/track/index.html' + '';".to_owned()),
+        ("functions/route.cases/more.json", track("/track/index.html")),
+        ("functions/route.cases/any.json", r#"{"forall": {"uri": "/x{number}"}, "expect": {"request": {"uri": "{uri}"}}}"#.to_owned()),
+        ("site/new.md", "---\naliases: [/old/]\n---\n".to_owned()),
+        ("qdn.toml", "[functions.route]\nruntime = \"cloudfront-js-2.0\"\n".to_owned()),
+    ] {
+        project.write(path, text);
+        twice(path);
+    }
+    assert!(!is_recalled(&["--tries", "7"], true) && is_recalled(&["--tries", "7"], true) && !is_recalled(&["--tries", "8"], true));
+    twice("with as many events as ever");
+    let run = project.qdn(&["function", "test"]).ended(0);
+    assert!(run.stderr.contains("; nothing has changed since they were run"), "{}", run.stderr);
+    let run = project.qdn(&["check"]).ended(0);
+    assert!(run.stderr.contains("; nothing has changed since they were run"), "{}", run.stderr);
+    let covered = only(&project.qdn(&["function", "test", "--coverage", "--json"]).ended(0));
+    assert!(covered["coverage"]["branches"].as_u64().unwrap() > 0 && covered["recalled"] == false, "{covered}");
+
+    project.write("functions/lib/target.js", "export const target = '/elsewhere';");
+    assert!(!is_recalled(&[], false) && !is_recalled(&[], false), "a failure is run until it is mended");
+    project.write("functions/lib/target.js", "export const target = '/track/index.html' + '';");
+    assert!(is_recalled(&[], true), "and then it is what passed before");
+    for (file, _) in project.tree(".qdn/cache/cases") {
+        project.write(&format!(".qdn/cache/cases/{}", file.display()), "x");
+    }
+    assert!(!is_recalled(&[], true), "a file that somebody wrote into is none");
+    assert!(is_recalled(&[], true));
+}
+
+#[test]
 fn an_update_rewrites_what_differs_and_nothing_else() {
     let project = project();
     let wrong = case("/old", &json!({ "request": { "uri": "/old" } }));

@@ -1,6 +1,7 @@
 //! `qdn function test`.
 
 mod cover;
+mod remember;
 mod report;
 mod update;
 mod watch;
@@ -13,6 +14,7 @@ use super::args::{Test, Update};
 use super::workshop::Workshop;
 use crate::edge::cases::{self, Case, Trial, Verdict};
 use crate::source::{self, Diagnostic, Sources};
+use remember::{Memory, Passed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -22,9 +24,15 @@ pub(in crate::cli) struct Report {
     pub(in crate::cli) verdicts: Vec<(Case, Verdict)>,
     /// Where in the sources the cases that threw did so, by their names.
     thrown: BTreeMap<String, Diagnostic>,
+    /// What passed before, where nothing was run as nothing had changed.
+    recalled: Option<Passed>,
 }
 
 impl Report {
+    fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), verdicts: Vec::new(), thrown: BTreeMap::new(), recalled: None }
+    }
+
     fn failed(&self) -> usize {
         self.verdicts.iter().filter(|(_, verdict)| !verdict.passes()).count()
     }
@@ -47,7 +55,9 @@ pub(super) fn test(global: &Global, command: &Test, ui: &mut Ui) -> Result<u8, S
 fn once(global: &Global, command: &Test, ui: &mut Ui) -> Result<u8, String> {
     let workshop = Workshop::open(global, command.function.as_deref(), None)?;
     let trial = Trial { seed: command.seed.unwrap_or(0), tries: command.tries };
-    let (mut reports, diagnostics) = reports(&workshop, trial);
+    let is_more = command.update.is_some() || command.coverage || command.least.is_some() || command.lcov.is_some();
+    let memory = if is_more { None } else { Memory::of(&workshop, trial) };
+    let (mut reports, diagnostics) = reports(&workshop, trial, memory.as_ref(), command.again);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Ok(failed(&diagnostics, &workshop.sources, "", ui));
     }
@@ -94,7 +104,8 @@ fn once(global: &Global, command: &Test, ui: &mut Ui) -> Result<u8, String> {
 /// Runs every case of a project's functions, for `qdn check`: the line to print, and whether all passed.
 pub(in crate::cli) fn check_cases(global: &Global, ui: &mut Ui) -> Result<(Vec<Diagnostic>, Sources, bool), String> {
     let workshop = Workshop::of_project(global, None, None)?;
-    let (reports, diagnostics) = reports(&workshop, Trial::default());
+    let memory = Memory::of(&workshop, Trial::default());
+    let (reports, diagnostics) = reports(&workshop, Trial::default(), memory.as_ref(), false);
     let passed = reports.iter().all(|report| report.failed() == 0);
     if !ui.json {
         report::say(&reports, &workshop.texts(), ui);
@@ -102,10 +113,16 @@ pub(in crate::cli) fn check_cases(global: &Global, ui: &mut Ui) -> Result<(Vec<D
     Ok((diagnostics, workshop.sources, passed))
 }
 
-/// The verdicts of all cases, and what is wrong with functions and cases.
-pub(in crate::cli) fn reports(workshop: &Workshop, trial: Trial) -> (Vec<Report>, Vec<Diagnostic>) {
+/// The verdicts of all cases, and what is wrong with functions and cases. What passed before and has not changed is not run, unless it
+/// shall be run `again`.
+fn reports(workshop: &Workshop, trial: Trial, memory: Option<&Memory>, again: bool) -> (Vec<Report>, Vec<Diagnostic>) {
     let (mut reports, mut diagnostics) = (Vec::new(), workshop.diagnostics.clone());
     for function in &workshop.functions {
+        if let Some(passed) = memory.filter(|_| !again).and_then(|memory| memory.recall(&function.name)) {
+            reports.push(Report { recalled: Some(passed), ..Report::of(&function.name) });
+            continue;
+        }
+        let before = diagnostics.len();
         let bundle = match workshop.bundle(function) {
             Ok(bundle) => bundle,
             Err(found) => {
@@ -124,7 +141,12 @@ pub(in crate::cli) fn reports(workshop: &Workshop, trial: Trial) -> (Vec<Report>
             }
         }
         let verdicts = cases.into_iter().zip(verdicts).collect();
-        reports.push(Report { name: function.name.clone(), verdicts, thrown });
+        let report = Report { verdicts, thrown, ..Report::of(&function.name) };
+        // What is said of it is to be said again.
+        if let (Some(memory), true) = (memory, diagnostics.len() == before) {
+            memory.keep(&report);
+        }
+        reports.push(report);
     }
     source::sort(&mut diagnostics);
     (reports, diagnostics)

@@ -8,8 +8,22 @@ use anstyle::AnsiColor;
 use serde_json::{Value, json};
 
 pub(super) fn json(report: &Report) -> Value {
-    let cases: Vec<Value> = report.verdicts.iter().map(|(case, verdict)| one(case, verdict)).collect();
-    json!({ "name": report.name, "passed": report.verdicts.len() - report.failed(), "failed": report.failed(), "cases": cases })
+    let cases: Vec<Value> = match &report.recalled {
+        None => report.verdicts.iter().map(|(case, verdict)| one(case, verdict)).collect(),
+        Some(passed) => passed.cases.iter().map(recalled).collect(),
+    };
+    let failed = report.failed();
+    json!({
+        "name": report.name, "passed": cases.len() - failed, "failed": failed, "recalled": report.recalled.is_some(), "cases": cases,
+    })
+}
+
+fn recalled(case: &super::remember::Case) -> Value {
+    let mut document = json!({ "name": case.name, "passed": true, "utilization": case.utilization, "differences": [] });
+    if let Some(tries) = case.tries {
+        document["tries"] = json!(tries);
+    }
+    document
 }
 
 fn one(case: &Case, verdict: &Verdict) -> Value {
@@ -47,21 +61,29 @@ pub(super) fn say(reports: &[Report], texts: &Sources, ui: &mut Ui) {
                 ui.error_detail(&format!("the smallest event found, as a case of its own:\n{:#}", case.found(event)));
             }
         }
-        let passed = report.verdicts.len() - report.failed();
+        if let Some(passed) = &report.recalled {
+            let most = passed.cases.iter().map(|case| case.utilization).max().unwrap_or(0);
+            let tried = passed.cases.iter().filter_map(|case| case.tries).sum();
+            say_passed(&report.name, passed.cases.len(), tried, most, "; nothing has changed since they were run", ui);
+            continue;
+        }
         match (report.verdicts.len(), report.failed()) {
             (0, _) => ui.say(&format!("{} has no cases; write one: functions/{}.cases/<name>.json", report.name, report.name)),
-            (_, 0) => {
-                let done = ui.paint("passed", AnsiColor::Green);
+            (passed, 0) => {
                 let most = report.verdicts.iter().map(|(_, verdict)| verdict.outcome.utilization).max().unwrap_or(0);
                 let tried: u32 = report.verdicts.iter().map(|(_, verdict)| verdict.tries).sum();
-                let tried = if tried > 0 {
-                    format!(", with {} tried for its properties", plural(tried as usize, "event"))
-                } else {
-                    String::new()
-                };
-                ui.say(&format!("{done} {} of {}{tried}, utilization {most} of 100 at most", plural(passed, "case"), report.name));
+                say_passed(&report.name, passed, tried, most, "", ui);
             }
             (all, failed) => ui.error(&format!("{failed} of {all} cases of {} failed", report.name)),
         }
     }
+}
+
+fn say_passed(name: &str, passed: usize, tried: u32, most: u8, more: &str, ui: &mut Ui) {
+    let done = ui.paint("passed", AnsiColor::Green);
+    let tried = match tried {
+        0 => String::new(),
+        tried => format!(", with {} tried for its properties", plural(tried as usize, "event")),
+    };
+    ui.say(&format!("{done} {} of {name}{tried}, utilization {most} of 100 at most{more}", plural(passed, "case")));
 }

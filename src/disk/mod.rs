@@ -26,6 +26,9 @@ use walkdir::{DirEntry, WalkDir};
 /// The folders that hold sources.
 const FOLDERS: &[&str] = &["functions", "site", "templates"];
 
+/// Up to so many files are read by whoever wants them: others would hardly have begun.
+const FEW: usize = 128;
+
 /// The project that `start` lies in: the nearest folder from there upwards that holds `qdn.toml`, or
 /// failing that `site/`.
 pub fn find_root(start: &Path) -> Option<PathBuf> {
@@ -71,6 +74,11 @@ pub fn read_functions(root: &Path) -> (Sources, Vec<Diagnostic>) {
     read_folders(root, &["functions"])
 }
 
+/// Reads what [`read_functions`] leaves out.
+pub fn read_pages(root: &Path) -> (Sources, Vec<Diagnostic>) {
+    read_folders(root, &["site", "templates"])
+}
+
 fn read_folders(root: &Path, folders: &[&str]) -> (Sources, Vec<Diagnostic>) {
     let (mut paths, mut problems) = (Vec::new(), Vec::new());
     if root.join(crate::source::CONFIG_FILE).is_file() {
@@ -82,8 +90,13 @@ fn read_folders(root: &Path, folders: &[&str]) -> (Sources, Vec<Diagnostic>) {
             walk(root, &base, &mut paths, &mut problems);
         }
     }
-    let read: Vec<(SourcePath, io::Result<Arc<[u8]>>)> =
-        paths.into_par_iter().map_init(Vec::new, |buffer, (path, file)| (path, read_through(&file, buffer))).collect();
+    let read_one = |buffer: &mut Vec<u8>, (path, file): (SourcePath, PathBuf)| (path, read_through(&file, buffer));
+    let read: Vec<(SourcePath, io::Result<Arc<[u8]>>)> = if paths.len() <= FEW {
+        let mut buffer = Vec::new();
+        paths.into_iter().map(|path| read_one(&mut buffer, path)).collect()
+    } else {
+        paths.into_par_iter().map_init(Vec::new, read_one).collect()
+    };
     let mut sources = Sources::new();
     for (path, bytes) in read {
         match bytes {

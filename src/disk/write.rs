@@ -121,7 +121,9 @@ fn prepare(target: &Path, bytes: &[u8], buffer: &mut Vec<u8>) -> io::Result<Read
             // `a` was a page's file before `a/b` was one.
             Err(_) if target.ancestors().skip(1).any(|part| part.exists() && !part.is_dir()) => Ok(Ready::Blocked),
             // A new name needs no rename: nobody can have opened it before.
-            made => made.and_then(|()| fs::write(target, bytes).inspect_err(|_| drop(fs::remove_file(target)))).map(|()| Ready::New),
+            made => {
+                made.and_then(|()| fs::write(target, bytes).inspect_err(|_| drop(fs::remove_file(target)))).map(|()| Ready::New)
+            }
         },
     }
 }
@@ -134,18 +136,13 @@ fn parents<'a>(wanted: &'a BTreeMap<String, &[u8]>) -> Vec<&'a str> {
     parents
 }
 
-
 /// Every file but the manifest, by its path in the folder.
 fn files(release: &Release) -> BTreeMap<String, &[u8]> {
     let objects = release.objects.iter().flat_map(|(distribution, objects)| {
-        objects.values().map(move |object| {
-            (format!("{distribution}/{}", object.key), &*object.bytes)
-        })
+        objects.values().map(move |object| (format!("{distribution}/{}", object.key), &*object.bytes))
     });
-    let functions = release
-        .functions
-        .values()
-        .map(|function| (format!("functions/{}.js", function.name), function.code.as_bytes()));
+    let functions =
+        release.functions.values().map(|function| (format!("functions/{}.js", function.name), function.code.as_bytes()));
     objects.chain(functions).collect()
 }
 

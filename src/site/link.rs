@@ -194,12 +194,7 @@ enum Answer<'a> {
     Other(String),
 }
 
-fn follow<'a>(
-    path: &str,
-    resolve: &mut Resolve<'_>,
-    objects: &Objects<'_>,
-    pages: &Lookup<&str, &'a Texts>,
-) -> Answer<'a> {
+fn follow<'a>(path: &str, resolve: &mut Resolve<'_>, objects: &Objects<'_>, pages: &Lookup<&str, &'a Texts>) -> Answer<'a> {
     let mut at = path.to_owned();
     for _ in 0..MAX_REDIRECTS {
         match resolve(&at) {
@@ -247,8 +242,12 @@ fn judge(answer: &Answer<'_>, address: &Address<'_>, objects: &Objects<'_>) -> O
             )
         }
         Answer::Missing(key) => {
-            let pages: Vec<String> =
-                objects.all.iter().filter(|object| object.class == Class::Page).map(|object| page_url(object.key.as_str())).collect();
+            let pages: Vec<String> = objects
+                .all
+                .iter()
+                .filter(|object| object.class == Class::Page)
+                .map(|object| page_url(object.key.as_str()))
+                .collect();
             let path = address.path.split('?').next().unwrap_or_default();
             let hint =
                 near(path, pages.iter().map(String::as_str)).map(|page| format!("a page with a similar address exists: `{page}`"));

@@ -37,6 +37,8 @@ use std::sync::Arc;
 
 /// The folder of pages, assets and files.
 pub const SITE: &str = "site";
+/// Up to so many pages are parsed by one thread.
+const FEW: usize = 32;
 const ASSETS: &str = "site/assets";
 const STATIC: &str = "site/static";
 
@@ -194,13 +196,13 @@ pub fn aliases(sources: &Sources, options: &Options) -> BTreeMap<String, String>
 
 /// Reads pages in parallel; they come in their order.
 fn read_pages(files: &[File<'_>], options: &Options, problems: &mut Vec<Diagnostic>) -> Vec<Arc<Page>> {
-    let parsed: Vec<(Option<Page>, Vec<Diagnostic>)> = files
-        .par_iter()
-        .map(|(path, source)| {
-            let mut problems = Vec::new();
-            (Page::parse(path, source, &mut problems), problems)
-        })
-        .collect();
+    let parse = |(path, source): &File<'_>| {
+        let mut problems = Vec::new();
+        (Page::parse(path, source, &mut problems), problems)
+    };
+    // Other threads would hardly have begun.
+    let is_few = files.len() <= FEW;
+    let parsed: Vec<_> = if is_few { files.iter().map(parse).collect() } else { files.par_iter().map(parse).collect() };
     let mut pages = Vec::with_capacity(parsed.len());
     for (page, found) in parsed {
         problems.extend(found);

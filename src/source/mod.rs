@@ -124,6 +124,11 @@ impl Sources {
         self.files.insert(path.into(), bytes.into());
     }
 
+    /// Adds all files of other sources.
+    pub fn extend(&mut self, others: Self) {
+        self.files.extend(others.files);
+    }
+
     /// Takes a file out; `true` if it was there.
     pub fn remove(&mut self, path: &str) -> bool {
         self.files.remove(path).is_some()

@@ -82,7 +82,7 @@ impl Workshop {
             texts.any(|text| text.contains(build::REDIRECTS))
         };
         if wants_redirects {
-            (sources, _) = disk::read(&root);
+            sources.extend(disk::read_pages(&root).0);
         }
         disk::complete(&mut sources, std::slice::from_ref(&root), build::missing);
         let (config, mut diagnostics) = config::parse(&sources);

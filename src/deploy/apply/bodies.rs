@@ -6,7 +6,7 @@
 use super::packs::{Pack, Row, is_digest};
 use super::{Context, Stopped};
 use crate::deploy::ledger;
-use crate::deploy::remote::{Bucket, Failure, Listed, Location, Tag};
+use crate::deploy::remote::{Ahead, Bucket, Failure, Listed, Location, Tag};
 use crate::release::Digest;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -51,6 +51,9 @@ struct Span {
 
 type Spans = BTreeMap<String, Arc<Span>>;
 
+/// A distribution and a key.
+pub(super) type Place = (String, String);
+
 /// The bodies that a stage keeps.
 pub(super) struct Bodies<'a> {
     control: &'a dyn Bucket,
@@ -62,6 +65,7 @@ pub(super) struct Bodies<'a> {
     served: RwLock<BTreeMap<String, Served>>,
     spans: Mutex<Spans>,
     held: Mutex<VecDeque<Arc<Span>>>,
+    ahead: Mutex<BTreeMap<Place, Option<Arc<Ahead>>>>,
 }
 
 impl<'a> Bodies<'a> {
@@ -75,6 +79,7 @@ impl<'a> Bodies<'a> {
             served: RwLock::default(),
             spans: Mutex::default(),
             held: Mutex::default(),
+            ahead: Mutex::default(),
         }
     }
 
@@ -198,6 +203,32 @@ impl<'a> Bodies<'a> {
         let lonely = strays.filter_map(|stray| stray.key.strip_suffix(".json"));
         let lonely = lonely.map(|pack| format!("{} is gone, and its index is there", self.control.locate(pack)));
         damaged.chain(lonely).chain(unclear).collect()
+    }
+
+    /// A large body was sent ahead to where it will be served, and is not kept yet.
+    pub(super) fn learn_ahead(&self, place: Place, ahead: Ahead) {
+        self.ahead().insert(place, Some(Arc::new(ahead)));
+    }
+
+    /// What was sent ahead to a place and is not in use. Nothing where nothing was; nothing inside where it was used.
+    pub(super) fn sent_ahead(&self, place: &Place) -> Option<Option<Arc<Ahead>>> {
+        self.ahead().get(place).cloned()
+    }
+
+    /// What was sent ahead is in its place, or gone.
+    pub(super) fn use_ahead(&self, place: &Place) {
+        if let Some(ahead) = self.ahead().get_mut(place) {
+            *ahead = None;
+        }
+    }
+
+    /// Every place to which something was sent ahead.
+    pub(super) fn all_ahead(&self) -> BTreeMap<Place, Option<Arc<Ahead>>> {
+        self.ahead().clone()
+    }
+
+    fn ahead(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Option<Arc<Ahead>>>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bodies that another stage serves.

@@ -1,7 +1,7 @@
 //! The last look before each public write.
 
 use super::books::Hold;
-use crate::deploy::remote::{Bucket, Content, Described, Failure, Found, Listed, Location, Stat, Tag, When};
+use crate::deploy::remote::{Ahead, Bucket, Content, Described, Failure, Found, Listed, Location, Stat, Tag, When};
 use async_trait::async_trait;
 use std::fmt;
 
@@ -34,6 +34,19 @@ impl Bucket for Fenced<'_> {
     async fn put(&self, key: &str, content: &Content, described: &Described<'_>, when: &When) -> Result<Tag, Failure> {
         self.hold.fence().await?;
         self.bucket.put(key, content, described, when).await
+    }
+
+    async fn send_ahead(&self, key: &str, content: &Content, described: &Described<'_>) -> Result<Ahead, Failure> {
+        self.bucket.send_ahead(key, content, described).await
+    }
+
+    async fn complete(&self, key: &str, ahead: &Ahead, when: &When) -> Result<Option<Tag>, Failure> {
+        self.hold.fence().await?;
+        self.bucket.complete(key, ahead, when).await
+    }
+
+    async fn give_up(&self, key: &str, ahead: &Ahead) -> Result<(), Failure> {
+        self.bucket.give_up(key, ahead).await
     }
 
     async fn copy(

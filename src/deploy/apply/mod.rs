@@ -382,7 +382,7 @@ fn unwritable(plan: &Plan, live: &Live, stage: &Stage, context: &Context) -> Vec
 /// Why it stopped. What was begun is on record.
 pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: &Context) -> Result<Receipt, Stopped> {
     let books = Books::new(stage, context);
-    let mut receipt = Receipt::new(stage, wish, &prepared);
+    let receipt = Receipt::new(stage, wish, &prepared);
     if prepared.is_done() {
         return settle(prepared, receipt, stage, context).await;
     }
@@ -395,20 +395,30 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
             _ => stopped,
         });
     }
-    let moved = |stopped| match stopped {
-        Stopped::Superseded { seq, by, .. } => {
-            Stopped::Moved(format!("{by} changed the stage `{}` meanwhile (state {seq})", stage.name))
-        }
-        other => other,
-    };
     let mut known = prepared.live.known.clone();
     let places = live::places(stage);
     if known.head.places.iter().map(|(name, site)| (name, &site.at)).ne(places.iter()) {
-        known = books.swap(&known, |head, signature| head.placed(&places, signature)).await.map_err(moved)?;
+        known =
+            books.swap(&known, |head, signature| head.placed(&places, signature)).await.map_err(|stopped| moved(stopped, stage))?;
     }
-    // Nothing that a visitor sees is touched here.
     let bodies = Bodies::new(stage.control.as_ref(), context);
-    let (stored, already) = store::store(&prepared, wish, stage, &bodies, context).await?;
+    let result = store_and_apply(prepared, wish, books, known, &bodies, receipt).await;
+    supply::give_up(&bodies, stage, context).await;
+    result
+}
+
+/// Carries a plan out that nothing stands against.
+async fn store_and_apply(
+    prepared: Prepared,
+    wish: &Wish<'_>,
+    books: Books<'_>,
+    known: Known,
+    bodies: &Bodies<'_>,
+    mut receipt: Receipt,
+) -> Result<Receipt, Stopped> {
+    let Books { stage, context } = books;
+    // Nothing that a visitor sees is touched here.
+    let (stored, already) = store::store(&prepared, wish, stage, bodies, context).await?;
     let is_packed = bodies.is_used();
     if is_packed {
         bodies.learn_served(supply::served(wish, stage, context).await);
@@ -426,11 +436,11 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     .await?;
     let applying = begin(&prepared, wish, stage, context);
     let begun = |head: &Head, signature: &Signature| head.begun(applying.clone(), signature).packed(is_packed);
-    let known = books.swap(&known, begun).await.map_err(moved)?;
-    let hold = Hold::new(books, known, &bodies);
+    let known = books.swap(&known, begun).await.map_err(|stopped| moved(stopped, stage))?;
+    let hold = Hold::new(books, known, bodies);
     let work = async {
         // What was there already may have been collected until this process was known to be at work.
-        store::make_sure(already, wish, stage, &bodies, context).await?;
+        store::make_sure(already, wish, stage, bodies, context).await?;
         if !books.has(&release).await? {
             books.write_once(&release, text.as_bytes()).await?;
         }
@@ -444,6 +454,16 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     match result {
         Ok(done) => purge::finish(prepared, wish, stage, context, receipt, done, hold.into_known()).await,
         Err(stopped) => Err(let_go(stopped, &prepared, &before, &hold).await),
+    }
+}
+
+/// Whoever was faster changed what the plan was made for.
+fn moved(stopped: Stopped, stage: &Stage) -> Stopped {
+    match stopped {
+        Stopped::Superseded { seq, by, .. } => {
+            Stopped::Moved(format!("{by} changed the stage `{}` meanwhile (state {seq})", stage.name))
+        }
+        other => other,
     }
 }
 
@@ -513,6 +533,7 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
         let late = Prepared { plan, live, purges: BTreeMap::new(), begins: BTreeSet::new(), only_purges: false };
         has_written |= write(&late, wish, hold, receipt, &mut tags).await?;
     }
+    supply::keep_large(prepared, wish, hold, &tags).await?;
     receipt.functions(&functions);
     let functions: BTreeMap<String, LiveFunction> = functions.into_iter().map(|(name, done)| (name, done.live)).collect();
     let (sequence, token) = hold.apply().await;

@@ -1,14 +1,14 @@
 //! What a release needs is stored before it is named: assets under their public names, bodies by themselves or in packs.
 
-use super::bodies::Bodies;
+use super::bodies::{Bodies, Place};
 use super::live::as_stored;
 use super::objects::How;
 use super::packs::{self, Pack, SMALL};
-use super::supply::{LARGE, Supply, Trouble, at_hand, copy, described, missing, send};
+use super::supply::{LARGE, Supply, Trouble, at_hand, cache_tag, copy, described, missing, send};
 use super::{Context, Prepared, Progress, Stopped, Wish};
 use crate::deploy::ledger;
 use crate::deploy::plan::{Phase, Reason};
-use crate::deploy::remote::{Bucket, Content, Failure, Location, Stage, Stat, When};
+use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Location, Stage, Stat, When};
 use crate::release::{Class, Digest, ObjectEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +39,8 @@ struct Need<'a> {
     entry: ObjectEntry,
     /// Whether visitors may ask for it: then its headers matter.
     is_public: bool,
+    /// Of a large body the one place where it will be served: it may be sent there at once.
+    place: Option<(&'a dyn Bucket, Place)>,
 }
 
 impl Need<'_> {
@@ -90,6 +92,7 @@ pub(super) struct Already<'a> {
 
 /// What all that is stored by one command shares.
 struct Storing<'a> {
+    stage: &'a Stage,
     bodies: &'a Bodies<'a>,
     /// The bodies of the stage that is promoted.
     from: Option<Bodies<'a>>,
@@ -101,12 +104,12 @@ struct Storing<'a> {
 }
 
 impl<'a> Storing<'a> {
-    fn new(wish: &Wish<'a>, bodies: &'a Bodies<'a>, context: &'a Context, begun: bool) -> Self {
+    fn new(wish: &Wish<'a>, stage: &'a Stage, bodies: &'a Bodies<'a>, context: &'a Context, begun: bool) -> Self {
         let from = match &wish.supply {
             Supply::Stage(from) => Some(Bodies::new(from.control.as_ref(), context)),
             Supply::Build { .. } => None,
         };
-        Self { bodies, from, context, begun: AtomicBool::new(begun), gate: Semaphore::new(PACKS) }
+        Self { stage, bodies, from, context, begun: AtomicBool::new(begun), gate: Semaphore::new(PACKS) }
     }
 
     /// Says of each body whether it is stored by itself or with others.
@@ -140,6 +143,13 @@ impl<'a> Storing<'a> {
     /// Stores what is not there yet.
     async fn store(&self, work: &Work<'a>) -> Result<How, Stopped> {
         match work {
+            Work::One(Need {
+                place: Some((bucket, place)), source: Source::Here(content), entry, bucket: control, key, ..
+            }) if self.context.pace.run(|| control.stat(key)).await?.is_none()
+                && self.send_ahead(*bucket, place, content, entry).await? =>
+            {
+                Ok(How::Sent)
+            }
             Work::One(need) => match store_one(need, &self.begun, self.context).await {
                 Err(stopped) => match self.pack_of(need).await? {
                     Some((from, pack)) => self.store_copy(from, need.bucket, &pack).await,
@@ -150,6 +160,26 @@ impl<'a> Storing<'a> {
             Work::Pack(needs) => self.store_pack(needs).await,
             Work::Copy { from, to, pack, .. } => self.store_copy(*from, *to, pack).await,
         }
+    }
+
+    /// Sends a large body to where it will be served, though nobody sees it there yet: then it is sent once, and is in its place
+    /// in a moment. False where the store cannot do that.
+    async fn send_ahead(
+        &self,
+        bucket: &dyn Bucket,
+        place: &Place,
+        content: &Content,
+        entry: &ObjectEntry,
+    ) -> Result<bool, Stopped> {
+        let key = &place.1;
+        let tags = cache_tag(self.stage, key, entry);
+        let described = Described { cache_tag: &tags, ..described(entry) };
+        match self.context.pace.run(|| bucket.send_ahead(key, content, &described)).await {
+            Ok(ahead) => self.bodies.learn_ahead(place.clone(), ahead),
+            Err(failure) if failure.kind == Kind::Unsupported => return Ok(false),
+            Err(failure) => return Err(failure.into()),
+        }
+        Ok(true)
     }
 
     /// The pack in which another stage has a body that it does not have by itself.
@@ -207,7 +237,7 @@ async fn store_both(
     begun: &AtomicBool,
     context: &Context,
 ) -> Result<How, Stopped> {
-    let need = |key, source, entry| Need { bucket, key, source, entry, is_public: false };
+    let need = |key, source, entry| Need { bucket, key, source, entry, is_public: false, place: None };
     let pack_need = need(pack.key(), bytes, body(&pack.sha256, pack.size, "application/octet-stream"));
     let how = store_one(&pack_need, begun, context).await?;
     let index_need = need(pack.index_key(), index, body(&pack.index.0, pack.index.1, "application/json"));
@@ -259,7 +289,7 @@ pub(super) async fn store<'a>(
         return Ok(Default::default());
     }
     let (packed, needs) = if prepared.live.is_examined { in_packs(needs, bodies, context).await? } else { (Vec::new(), needs) };
-    let storing = Storing::new(wish, bodies, context, false);
+    let storing = Storing::new(wish, stage, bodies, context, false);
     (context.tell)(&Progress::Begins { what: "assets and bodies", steps: needs.len() });
     let work = storing.divide(needs).await?;
     let storing = &storing;
@@ -305,7 +335,7 @@ pub(super) async fn make_sure<'a>(
     context: &'a Context,
 ) -> Result<(), Stopped> {
     let Already { mut work, packed } = already;
-    let storing = &Storing::new(wish, bodies, context, true);
+    let storing = &Storing::new(wish, stage, bodies, context, true);
     if !packed.is_empty() {
         let now = Bodies::new(stage.control.as_ref(), context);
         let there = now.packed(packed.iter().map(|need| need.entry.sha256.as_str())).await?;
@@ -345,6 +375,7 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
                     source,
                     entry,
                     is_public: false,
+                    place: None,
                 });
             }
             continue;
@@ -375,6 +406,7 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
                 source,
                 entry: entry.clone(),
                 is_public: true,
+                place: None,
             });
         } else if !known.contains(entry.sha256.as_str()) && blobs.insert(entry.sha256.clone()) {
             let source = match &wish.supply {
@@ -382,13 +414,21 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
                 Supply::Build { objects, .. } => here(objects).unwrap_or(Source::Own),
                 Supply::Stage(from) => blob_of(from, stage, &entry.sha256),
             };
+            let place = (name.to_owned(), step.key.clone());
+            let is_ahead = entry.size >= LARGE && matches!(source, Source::Here(_));
             needs.push(Need {
                 bucket: stage.control.as_ref(),
                 key: ledger::blob(&entry.sha256),
                 source,
                 entry: entry.clone(),
                 is_public: false,
+                place: is_ahead.then(|| (target.bucket.as_ref(), place)),
             });
+        } else if entry.size >= LARGE
+            && let Some(need) = needs.iter_mut().find(|need| need.entry.sha256 == entry.sha256)
+        {
+            // It will be served in two places, and is sent to neither.
+            need.place = None;
         }
     }
     Ok(needs)

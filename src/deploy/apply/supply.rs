@@ -5,9 +5,9 @@ use super::books::{Books, Hold};
 use super::fenced::Fenced;
 use super::objects::How;
 use super::packs::SMALL;
-use super::{Context, Proof, Stopped, Wish};
+use super::{Context, Prepared, Proof, Stopped, Wish};
 use crate::deploy::invalidation::tags;
-use crate::deploy::ledger;
+use crate::deploy::ledger::{self, Tags};
 use crate::deploy::options::Mode;
 use crate::deploy::plan::{Phase, Plan, Reason, Step};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
@@ -15,7 +15,7 @@ use crate::release::{Class, Digest, ObjectEntry};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// From this size on a body that the stage has is copied there, and not sent a second time. In bytes.
+/// From this size on a body is sent once: to where it will be served, from where it is copied to what the stage keeps. In bytes.
 pub(super) const LARGE: u64 = 16 * 1024 * 1024;
 
 /// Where the bytes of a release come from.
@@ -120,11 +120,25 @@ pub(super) async fn page(
     let bucket = &Fenced { bucket, hold };
     let tags = cache_tag(stage, key, entry);
     let described = Described { cache_tag: &tags, ..described(entry) };
+    let bodies = &hold.bodies;
+    let place = (name.to_owned(), key.to_owned());
+    if let Some(ahead) = bodies.sent_ahead(&place) {
+        if let Some(ahead) = ahead {
+            let tag = context.pace.run(|| bucket.complete(key, &ahead, when)).await?;
+            bodies.use_ahead(&place);
+            // Whether it is in its place, as an earlier request had done it, is looked at.
+            return tag.map(|tag| (tag, How::Copied)).ok_or(Trouble::Condition);
+        }
+        if let Supply::Build { objects, .. } = &wish.supply
+            && let Some(content) = objects(name, key)
+        {
+            return Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent));
+        }
+    }
     if let Some(content) = at_hand(wish, name, key, entry) {
         // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
         return Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent));
     }
-    let bodies = &hold.bodies;
     let is_small = entry.size < SMALL;
     if !is_small || bodies.find(&entry.sha256).is_none() {
         let blob = ledger::blob(&entry.sha256);
@@ -258,6 +272,49 @@ pub(super) async fn kept(name: &str, sha256: &str, stage: &Stage, context: &Cont
         Some(found) if Digest::of(&found.bytes).hex() == sha256 => Ok(String::from_utf8_lossy(&found.bytes).into_owned()),
         Some(_) => Err(Stopped::Failed(format!("{} is damaged: its digest is not its name", stage.control.locate(&key)))),
         None => Err(missing(&format!("the code of the function `{name}`"))),
+    }
+}
+
+/// Keeps the large bodies that were sent to where they are served. Where an earlier run may have done that, and was cut off before
+/// it came to this, all of the release are looked at.
+pub(super) async fn keep_large(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, tags: &Tags) -> Result<(), Stopped> {
+    let Books { stage, context } = hold.books;
+    let sent = hold.bodies.all_ahead();
+    for (name, distribution) in &wish.manifest.distributions {
+        let Some(target) = stage.distributions.get(name) else { continue };
+        let large = distribution.objects.iter().filter(|(_, entry)| entry.class == Class::Page && entry.size >= LARGE);
+        for (key, entry) in large {
+            let tag = tags.get(name).and_then(|tags| tags.get(key));
+            let (Some(tag), true) = (tag, prepared.live.is_examined || sent.contains_key(&(name.clone(), key.clone()))) else {
+                continue;
+            };
+            let blob = ledger::blob(&entry.sha256);
+            let is_kept = async || Ok::<_, Failure>(context.pace.run(|| stage.control.stat(&blob)).await?.is_some());
+            if is_kept().await? {
+                continue;
+            }
+            let (from, described) = (target.bucket.locate(key), described(entry));
+            match context.pace.run(|| stage.control.keep(&from, tag, &blob, &described)).await {
+                Ok(_) => {}
+                Err(failure) if failure.kind == Kind::Conflict && is_kept().await? => {}
+                Err(failure) if failure.kind == Kind::Unsupported => {
+                    keep(target.bucket.as_ref(), key, entry, stage, context).await?;
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives up what was sent ahead and did not come to its place. What is left all the same nobody sees.
+pub(super) async fn give_up(bodies: &Bodies<'_>, stage: &Stage, context: &Context) {
+    for ((name, key), ahead) in bodies.all_ahead() {
+        if let (Some(ahead), Some(target)) = (ahead, stage.distributions.get(&name))
+            && let Err(failure) = target.bucket.give_up(&key, &ahead).await
+        {
+            context.say(&format!("warning: {failure}"));
+        }
     }
 }
 

@@ -131,6 +131,15 @@ pub struct Listed {
     pub modified: Timestamp,
 }
 
+/// A large object that was sent ahead: all of it is in the store, and nobody sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// The store's name for the upload.
+    pub upload: String,
+    /// Of each part the number, the tag and the SHA-256, as the store wants them back.
+    pub parts: Vec<(i32, String, String)>,
+}
+
 /// Where an object lies, as a store of the same kind understands it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -209,6 +218,28 @@ pub trait Bucket: fmt::Debug + Send + Sync {
 
     /// Writes an object, where the condition holds. Large ones go in parts, and appear at one moment all the same.
     async fn put(&self, key: &str, content: &Content, described: &Described<'_>, when: &When) -> Result<Tag, Failure>;
+
+    /// Sends a large object without writing it: [`Self::complete`] does, at one moment. [`Kind::Unsupported`] where a store has
+    /// no such thing.
+    async fn send_ahead(&self, key: &str, _content: &Content, _described: &Described<'_>) -> Result<Ahead, Failure> {
+        Err(Failure::new(Kind::Unsupported, format!("nothing can be sent ahead to {}", self.locate(key))))
+    }
+
+    /// Writes what was sent ahead, where the condition holds. Nothing where it is not there any more: it was written, or given up.
+    async fn complete(&self, _key: &str, _ahead: &Ahead, _when: &When) -> Result<Option<Tag>, Failure> {
+        Ok(None)
+    }
+
+    /// Gives up what was sent ahead, if it is there still.
+    async fn give_up(&self, _key: &str, _ahead: &Ahead) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Copies an object that has this tag still to a key that is named by its digest. That another of that name would be
+    /// replaced does no harm, as it would be the same: so a store may do what it does not do under a condition.
+    async fn keep(&self, from: &Location, is: &Tag, key: &str, described: &Described<'_>) -> Result<Tag, Failure> {
+        self.copy(from, Some(is), key, described, &When::Missing).await
+    }
 
     /// Writes an object with the bytes of another, which need not come here, and with the headers described.
     ///

@@ -20,6 +20,7 @@ use super::outcome::Outcome;
 use super::places::{self, Step};
 use super::runtime::Runtime;
 use crate::source::{Diagnostic, SourcePath, Sources};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
@@ -212,7 +213,8 @@ pub fn run(case: &Case, code: &str, runtime: Runtime) -> Verdict {
     verdicts.pop().expect("a verdict for each case")
 }
 
-/// Runs cases against a function's code, in one emulator for as long as they have the same key-value store. `trial` says with which
+/// Runs cases against a function's code, in one emulator for as long as they have the same key-value store; properties on all
+/// cores. `trial` says with which
 /// events of a property, and how many. There is a verdict for each case, in their order.
 pub fn run_all(cases: &[Case], code: &str, runtime: Runtime, trial: Trial) -> Vec<Verdict> {
     let mut verdicts = Vec::with_capacity(cases.len());
@@ -226,8 +228,14 @@ pub fn run_all(cases: &[Case], code: &str, runtime: Runtime, trial: Trial) -> Ve
         };
         for cases in cases.chunk_by(|one, other| one.forall.is_some() == other.forall.is_some()) {
             if cases[0].forall.is_some() {
-                let tried = cases.iter().filter_map(|case| Some(forall::run(case, case.forall.as_ref()?, &mut emulator, trial)));
-                verdicts.extend(tried);
+                // Hundreds of events each: an engine for every thread is worth its while.
+                let share = cases.len().div_ceil(rayon::current_num_threads()).max(1);
+                let shares: Vec<_> = cases.chunks(share).map(|cases| (cases, emulator.another())).collect();
+                let tried = shares.into_par_iter().flat_map_iter(|(cases, mut emulator)| {
+                    let one = move |case: &Case| Some(forall::run(case, case.forall.as_ref()?, &mut emulator, trial));
+                    cases.iter().filter_map(one)
+                });
+                verdicts.extend(tried.collect::<Vec<_>>());
                 continue;
             }
             let mut waiting = cases.iter();

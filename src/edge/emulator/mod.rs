@@ -65,6 +65,12 @@ impl Emulator {
         Ok(Self { script: Arc::new(Script::counted(code, runtime)?), runtime, pairs: Arc::new(pairs), worker: None })
     }
 
+    /// One for another thread, with the same function.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { script: self.script.clone(), runtime: self.runtime, pairs: self.pairs.clone(), worker: None }
+    }
+
     /// Calls the function with an event.
     pub fn run(&mut self, event: &Event) -> Outcome {
         self.call(event, Exactly::Yes)

@@ -63,7 +63,8 @@ fn a_property_is_tried_and_its_failure_is_printed_as_a_case() {
 
 #[test]
 fn what_passed_is_run_again_only_when_something_changed() {
-    let route = "import { target } from './lib/target.js';\nimport redirects from 'qdn:redirects';\nexport function handler(event) {
+    let route =
+        "import { target } from './lib/target.js';\nimport redirects from 'qdn:redirects';\nexport function handler(event) {
       if (redirects[event.request.uri]) return { statusCode: 301, headers: { location: { value: redirects[event.request.uri] } } };
       if (event.request.uri === '/track/x') event.request.uri = target;
       return event.request;
@@ -92,7 +93,10 @@ fn what_passed_is_run_again_only_when_something_changed() {
     for (path, text) in [
         ("functions/lib/target.js", "export const target = '/track/index.html' + '';".to_owned()),
         ("functions/route.cases/more.json", track("/track/index.html")),
-        ("functions/route.cases/any.json", r#"{"forall": {"uri": "/x{number}"}, "expect": {"request": {"uri": "{uri}"}}}"#.to_owned()),
+        (
+            "functions/route.cases/any.json",
+            r#"{"forall": {"uri": "/x{number}"}, "expect": {"request": {"uri": "{uri}"}}}"#.to_owned(),
+        ),
         ("site/new.md", "---\naliases: [/old/]\n---\n".to_owned()),
         ("qdn.toml", "[functions.route]\nruntime = \"cloudfront-js-2.0\"\n".to_owned()),
     ] {

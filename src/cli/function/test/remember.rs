@@ -63,9 +63,7 @@ impl Memory {
         });
         let kept = Kept { inputs: self.inputs.clone(), passed: Passed { cases: cases.collect() } };
         let all_passed = !kept.passed.cases.is_empty() && kept.passed.cases.len() == report.verdicts.len();
-        if all_passed
-            && let Ok(text) = serde_json::to_vec(&kept)
-        {
+        if all_passed && let Ok(text) = serde_json::to_vec(&kept) {
             self.cache.put(&name(&report.name), &text);
         }
     }

@@ -2,14 +2,17 @@
 //! where the condition counts. S3 allows 10,000 parts of 5 MiB to 5 GiB
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 //!
+//! The parts may be sent long before that ([`Ahead`]): until then nobody sees anything of them.
+//!
 //! An upload that is not completed is aborted. One whose process was killed stays, unseen and paid for: the bucket
 //! needs a lifecycle rule with `AbortIncompleteMultipartUpload`.
 
-use super::super::{Bucket as _, Content, Described, Failure, Kind, Location, Tag, When};
+use super::super::{Ahead, Bucket as _, Content, Described, Failure, Kind, Location, Tag, When};
 use super::s3::{DIGEST, S3Bucket, TO_COPY, TO_WRITE, check_size, conditions, hex, some, source};
 use super::timeouts;
 use crate::deploy::invalidation::tags::METADATA;
 use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
@@ -51,7 +54,7 @@ fn parts(size: u64, part: u64) -> impl Iterator<Item = (i32, u64, u64)> {
 
 /// An upload that was begun.
 #[derive(Clone)]
-struct Upload {
+pub(super) struct Upload {
     bucket: S3Bucket,
     key: String,
     id: String,
@@ -68,30 +71,33 @@ impl S3Bucket {
         described: &Described<'_>,
         when: &When,
     ) -> Result<Tag, Failure> {
-        if let Content::File(path) = content {
-            check_size(path, described.size).await?;
-        }
-        let mut reader = Reader::of(content, described)?;
-        let upload = self.begin(key, format!("write {}", self.place(key)), TO_WRITE, described, when).await?;
-        let sent = async {
-            let mut running = JoinSet::new();
-            let mut done = Vec::new();
-            for (number, _, length) in parts(described.size, part_size(described.size, PART)) {
-                if running.len() == AT_A_TIME {
-                    done.extend(joined(&mut running).await?);
-                }
-                let (bytes, digest);
-                (reader, bytes, digest) = reader.next(length).await?;
-                let upload = upload.clone();
-                running.spawn(async move { tried(|| upload.send(number, bytes.clone(), &digest)).await });
-            }
-            while let Some(part) = joined(&mut running).await? {
-                done.push(part);
-            }
-            reader.check(described)?;
-            upload.complete(done, when).await
-        };
+        let reader = Reader::of(content, described).await?;
+        let upload = self.begin(key, self.written(key), TO_WRITE, described, Some(when)).await?;
+        let sent = async { upload.finish(upload.send_all(reader, described).await?, when).await };
         upload.or_abort(sent.await).await
+    }
+
+    /// Sends all parts of an object, and leaves it at that.
+    pub(super) async fn send_parts(&self, key: &str, content: &Content, described: &Described<'_>) -> Result<Ahead, Failure> {
+        let reader = Reader::of(content, described).await?;
+        let upload = self.begin(key, self.written(key), TO_WRITE, described, None).await?;
+        let mut parts = upload.or_abort(upload.send_all(reader, described).await).await?;
+        parts.sort_by_key(|part| part.part_number());
+        let parts = parts.into_iter().filter_map(|part| {
+            let (number, tag, sha256) = (part.part_number(), part.e_tag(), part.checksum_sha256());
+            Some((number?, tag.unwrap_or_default().to_owned(), sha256.unwrap_or_default().to_owned()))
+        });
+        Ok(Ahead { upload: upload.id.clone(), parts: parts.collect() })
+    }
+
+    /// An upload that was begun before.
+    pub(super) fn upload(&self, key: &str, ahead: &Ahead) -> Upload {
+        let what = self.written(key).into();
+        Upload { bucket: self.clone(), key: key.to_owned(), id: ahead.upload.clone(), what, needs: TO_WRITE }
+    }
+
+    fn written(&self, key: &str) -> String {
+        format!("write {}", self.place(key))
     }
 
     /// Copies an object in parts, which also works above the 5 GiB that one `CopyObject` can do.
@@ -107,7 +113,7 @@ impl S3Bucket {
         if is.is_some_and(|is| *is != tag) {
             return Err(Failure::new(Kind::Conflict, format!("could not copy s3://{from}: somebody else wrote it")));
         }
-        let upload = self.begin(key, format!("copy s3://{from} to {}", self.place(key)), TO_COPY, described, when).await?;
+        let upload = self.begin(key, format!("copy s3://{from} to {}", self.place(key)), TO_COPY, described, Some(when)).await?;
         let copied = async {
             let mut running = JoinSet::new();
             let mut done = Vec::new();
@@ -121,7 +127,7 @@ impl S3Bucket {
             while let Some(part) = joined(&mut running).await? {
                 done.push(part);
             }
-            upload.complete(done, when).await
+            upload.finish(done, when).await
         };
         upload.or_abort(copied.await).await
     }
@@ -133,15 +139,17 @@ impl S3Bucket {
         what: String,
         needs: &'static str,
         described: &Described<'_>,
-        when: &When,
+        when: Option<&When>,
     ) -> Result<Upload, Failure> {
-        let found = self.stat(key).await?.map(|stat| stat.tag);
-        let holds = match when {
-            When::Missing => found.is_none(),
-            When::Is(tag) => found.as_ref() == Some(tag),
-        };
-        if !holds {
-            return Err(Failure::new(Kind::Conflict, format!("could not {what}: somebody else wrote it")));
+        if let Some(when) = when {
+            let found = self.stat(key).await?.map(|stat| stat.tag);
+            let holds = match when {
+                When::Missing => found.is_none(),
+                When::Is(tag) => found.as_ref() == Some(tag),
+            };
+            if !holds {
+                return Err(Failure::new(Kind::Conflict, format!("could not {what}: somebody else wrote it")));
+            }
         }
         let mut request = self
             .client
@@ -164,6 +172,26 @@ impl S3Bucket {
 }
 
 impl Upload {
+    /// Sends what is read, part by part.
+    async fn send_all(&self, mut reader: Reader, described: &Described<'_>) -> Result<Vec<CompletedPart>, Failure> {
+        let mut running = JoinSet::new();
+        let mut done = Vec::new();
+        for (number, _, length) in parts(described.size, part_size(described.size, PART)) {
+            if running.len() == AT_A_TIME {
+                done.extend(joined(&mut running).await?);
+            }
+            let (bytes, digest);
+            (reader, bytes, digest) = reader.next(length).await?;
+            let upload = self.clone();
+            running.spawn(async move { tried(|| upload.send(number, bytes.clone(), &digest)).await });
+        }
+        while let Some(part) = joined(&mut running).await? {
+            done.push(part);
+        }
+        reader.check(described)?;
+        Ok(done)
+    }
+
     async fn send(&self, number: i32, bytes: Bytes, digest: &str) -> Result<CompletedPart, Failure> {
         let patience = Builder::new().timeout_config(timeouts(bytes.len() as u64));
         let request = self
@@ -216,8 +244,22 @@ impl Upload {
         }
     }
 
-    /// The moment at which the object is there.
-    async fn complete(&self, mut done: Vec<CompletedPart>, when: &When) -> Result<Tag, Failure> {
+    /// The same of parts that were sent before; nothing where there is no such upload any more.
+    pub(super) async fn complete_ahead(&self, ahead: &Ahead, when: &When) -> Result<Option<Tag>, Failure> {
+        let part = |(number, tag, sha256): &(i32, String, String)| {
+            CompletedPart::builder().part_number(*number).e_tag(tag).checksum_sha256(sha256).build()
+        };
+        self.complete(ahead.parts.iter().map(part).collect(), when).await
+    }
+
+    /// Completes an upload that cannot be gone, unless it was completed and nobody heard of it.
+    async fn finish(&self, done: Vec<CompletedPart>, when: &When) -> Result<Tag, Failure> {
+        let gone = || Failure::new(Kind::Lost, format!("could not {}: the upload is gone", self.what));
+        self.complete(done, when).await?.ok_or_else(gone)
+    }
+
+    /// The moment at which the object is there. Nothing where there is no such upload.
+    async fn complete(&self, mut done: Vec<CompletedPart>, when: &When) -> Result<Option<Tag>, Failure> {
         done.sort_by_key(|part| part.part_number());
         let (missing, is) = conditions(when);
         let request = self
@@ -233,23 +275,30 @@ impl Upload {
         // S3 may take minutes to put the parts together.
         let patience = Builder::new().timeout_config(timeouts(PART * 10));
         match request.customize().config_override(patience).send().await {
-            Ok(answer) => self.bucket.tagged(&self.key, answer.e_tag()),
+            Ok(answer) => self.bucket.tagged(&self.key, answer.e_tag()).map(Some),
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(None),
             Err(error) => Err(self.bucket.unwritten(&self.what, self.needs, when, &error)),
         }
     }
 
-    /// Gives up an upload that came to nothing. Of one that was completed, and whose answer was lost, nothing is left
-    /// to abort.
-    async fn or_abort(&self, result: Result<Tag, Failure>) -> Result<Tag, Failure> {
-        if result.is_err() {
-            let request = self.bucket.client.abort_multipart_upload().bucket(&self.bucket.name);
-            let answer = request.key(self.bucket.key(&self.key)).upload_id(&self.id).send().await;
-            if let Err(error) = answer {
-                let failure = self.bucket.failed(&self.what, "s3:AbortMultipartUpload on it", &error);
-                tracing::debug!("an upload was not aborted: {failure}");
-            }
+    /// Gives up an upload that came to nothing.
+    async fn or_abort<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
+        if result.is_err()
+            && let Err(failure) = self.abort().await
+        {
+            tracing::debug!("an upload was not aborted: {failure}");
         }
         result
+    }
+
+    /// Of one that was completed, and whose answer was lost, nothing is left to abort.
+    pub(super) async fn abort(&self) -> Result<(), Failure> {
+        let request = self.bucket.client.abort_multipart_upload().bucket(&self.bucket.name);
+        match request.key(self.bucket.key(&self.key)).upload_id(&self.id).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            Err(error) => Err(self.bucket.failed(&self.what, "s3:AbortMultipartUpload on it", &error)),
+        }
     }
 }
 
@@ -288,7 +337,10 @@ enum From {
 }
 
 impl Reader {
-    fn of(content: &Content, described: &Described<'_>) -> Result<Self, Failure> {
+    async fn of(content: &Content, described: &Described<'_>) -> Result<Self, Failure> {
+        if let Content::File(path) = content {
+            check_size(path, described.size).await?;
+        }
         let whole = Sha256::new();
         match content {
             Content::Bytes(bytes) if bytes.len() as u64 == described.size => {

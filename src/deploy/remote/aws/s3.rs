@@ -6,7 +6,9 @@
 //! SHA-256: S3 computes it too, and refuses other bytes with `BadDigest`
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>).
 
-use super::super::{Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stat, Tag, When, check_length, read_file};
+use super::super::{
+    Ahead, Bucket, Content, Described, Failure, Found, Kind, Listed, Location, Stat, Tag, When, check_length, read_file,
+};
 use super::failure::{Asked, Clock, chain, date, status};
 use super::{Aws, patience, timeouts};
 use crate::deploy::invalidation::tags::METADATA;
@@ -36,6 +38,8 @@ use tokio::time::timeout;
 
 /// From this size on an object goes in parts, in bytes.
 pub(super) const PARTS_FROM: u64 = 16 << 20;
+/// Up to this size one `CopyObject` copies, in bytes (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
+const COPIED_AT_ONCE: u64 = 5 << 30;
 /// Up to this size a file is read before it is sent, in bytes: the SDK sends memory in one piece.
 const AT_ONCE: u64 = 1 << 20;
 /// The user metadata that tells the digest of what went in parts: the checksum that S3 keeps of it is one of the
@@ -196,7 +200,13 @@ impl S3Bucket {
         if !described.cache_tag.is_empty() {
             request = request.metadata(METADATA, described.cache_tag);
         }
-        let result = match request.send().await {
+        let answer = if described.size >= PARTS_FROM {
+            request = request.metadata(DIGEST, described.sha256);
+            request.customize().config_override(Builder::new().timeout_config(timeouts(described.size))).send().await
+        } else {
+            request.send().await
+        };
+        let result = match answer {
             Ok(answer) => answer.copy_object_result,
             Err(error) if error.code() == Some("NoSuchKey") => {
                 self.source(from, described).await?;
@@ -399,6 +409,29 @@ impl Bucket for S3Bucket {
                 })
             }
         }
+    }
+
+    async fn send_ahead(&self, key: &str, content: &Content, described: &Described<'_>) -> Result<Ahead, Failure> {
+        self.send_parts(key, content, described).await
+    }
+
+    async fn complete(&self, key: &str, ahead: &Ahead, when: &When) -> Result<Option<Tag>, Failure> {
+        self.upload(key, ahead).complete_ahead(ahead, when).await
+    }
+
+    async fn give_up(&self, key: &str, ahead: &Ahead) -> Result<(), Failure> {
+        self.upload(key, ahead).abort().await
+    }
+
+    async fn keep(&self, from: &Location, is: &Tag, key: &str, described: &Described<'_>) -> Result<Tag, Failure> {
+        let is_one = from.store == self.store && (PARTS_FROM..=COPIED_AT_ONCE).contains(&described.size);
+        if !is_one || !self.sources_obey(from, described).await? {
+            return self.copy(from, Some(is), key, described, &When::Missing).await;
+        }
+        if self.source(from, described).await? != *is {
+            return Err(Failure::new(Kind::Conflict, format!("could not copy s3://{from}: somebody else wrote it")));
+        }
+        self.copy_whole(from, Some(is), key, described, &When::Missing).await
     }
 
     async fn copy(

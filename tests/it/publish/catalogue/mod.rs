@@ -3,6 +3,7 @@
 mod books;
 mod edge;
 mod killed;
+mod large;
 mod packs;
 mod people;
 mod sources;

@@ -51,7 +51,7 @@ use super::remote::{Failure, Stage, Tested};
 use crate::release::Manifest;
 use bodies::Bodies;
 use books::{Books, Hold, Known};
-use futures_util::future::{try_join, try_join_all, try_join3};
+use futures_util::future::{join, try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -533,7 +533,7 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
         let late = Prepared { plan, live, purges: BTreeMap::new(), begins: BTreeSet::new(), only_purges: false };
         has_written |= write(&late, wish, hold, receipt, &mut tags).await?;
     }
-    supply::keep_large(prepared, wish, hold, &tags).await?;
+    let large = supply::large(prepared, wish, stage, hold.bodies, &tags);
     receipt.functions(&functions);
     let functions: BTreeMap<String, LiveFunction> = functions.into_iter().map(|(name, done)| (name, done.live)).collect();
     let (sequence, token) = hold.apply().await;
@@ -545,7 +545,11 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
             None => hold.books.write_tags(sequence, &wish.manifest.release, tags).await,
         }
     };
-    let (issued, owed) = try_join(purge::issue(prepared, wish, stage, context, (sequence, &token)), tags).await?.0;
+    let told = try_join(purge::issue(prepared, wish, stage, context, (sequence, &token)), tags);
+    // Whether or not that can be, the edge is told.
+    let (told, kept) = join(told, supply::keep_large(large, stage, context)).await;
+    let (issued, owed) = told?.0;
+    kept?;
     let tagged = tagging::tagged(wish.manifest, stage);
     let done = Done { owed, issued, functions, tags: on_record.or(Some(sequence)), tagged };
     let head = hold.swap(|head, signature| head.finished(done.clone(), signature)).await?;

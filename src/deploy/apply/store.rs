@@ -143,13 +143,7 @@ impl<'a> Storing<'a> {
     /// Stores what is not there yet.
     async fn store(&self, work: &Work<'a>) -> Result<How, Stopped> {
         match work {
-            Work::One(Need {
-                place: Some((bucket, place)), source: Source::Here(content), entry, bucket: control, key, ..
-            }) if self.context.pace.run(|| control.stat(key)).await?.is_none()
-                && self.send_ahead(*bucket, place, content, entry).await? =>
-            {
-                Ok(How::Sent)
-            }
+            Work::One(need) if need.place.is_some() && self.send_ahead(need).await? => Ok(How::Sent),
             Work::One(need) => match store_one(need, &self.begun, self.context).await {
                 Err(stopped) => match self.pack_of(need).await? {
                     Some((from, pack)) => self.store_copy(from, need.bucket, &pack).await,
@@ -162,19 +156,18 @@ impl<'a> Storing<'a> {
         }
     }
 
-    /// Sends a large body to where it will be served, though nobody sees it there yet: then it is sent once, and is in its place
-    /// in a moment. False where the store cannot do that.
-    async fn send_ahead(
-        &self,
-        bucket: &dyn Bucket,
-        place: &Place,
-        content: &Content,
-        entry: &ObjectEntry,
-    ) -> Result<bool, Stopped> {
+    /// Sends a large body that is not kept yet to where it will be served, though nobody sees it there: then it is sent once, and is
+    /// in its place in a moment. False where that cannot be.
+    async fn send_ahead(&self, need: &Need<'_>) -> Result<bool, Stopped> {
+        let Need { place: Some((bucket, place)), source: Source::Here(content), entry, .. } = need else { return Ok(false) };
+        let pace = &self.context.pace;
+        if pace.run(|| need.bucket.stat(&need.key)).await?.is_some() {
+            return Ok(false);
+        }
         let key = &place.1;
         let tags = cache_tag(self.stage, key, entry);
         let described = Described { cache_tag: &tags, ..described(entry) };
-        match self.context.pace.run(|| bucket.send_ahead(key, content, &described)).await {
+        match pace.run(|| bucket.send_ahead(key, content, &described)).await {
             Ok(ahead) => self.bodies.learn_ahead(place.clone(), ahead),
             Err(failure) if failure.kind == Kind::Unsupported => return Ok(false),
             Err(failure) => return Err(failure.into()),

@@ -275,33 +275,51 @@ pub(super) async fn kept(name: &str, sha256: &str, stage: &Stage, context: &Cont
     }
 }
 
-/// Keeps the large bodies that were sent to where they are served. Where an earlier run may have done that, and was cut off before
-/// it came to this, all of the release are looked at.
-pub(super) async fn keep_large(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, tags: &Tags) -> Result<(), Stopped> {
-    let Books { stage, context } = hold.books;
-    let sent = hold.bodies.all_ahead();
+/// A large body where it is served.
+pub(super) struct Large<'a> {
+    bucket: &'a dyn Bucket,
+    key: &'a str,
+    entry: &'a ObjectEntry,
+    tag: Tag,
+}
+
+/// The large bodies that may be nowhere but where they are served: those that were sent there, and where an earlier run may have done
+/// that, and was cut off before it kept them, all of the release.
+pub(super) fn large<'a>(
+    prepared: &Prepared,
+    wish: &Wish<'a>,
+    stage: &'a Stage,
+    bodies: &Bodies<'_>,
+    tags: &Tags,
+) -> Vec<Large<'a>> {
+    let sent = bodies.all_ahead();
+    let mut all = Vec::new();
     for (name, distribution) in &wish.manifest.distributions {
-        let Some(target) = stage.distributions.get(name) else { continue };
-        let large = distribution.objects.iter().filter(|(_, entry)| entry.class == Class::Page && entry.size >= LARGE);
-        for (key, entry) in large {
-            let tag = tags.get(name).and_then(|tags| tags.get(key));
-            let (Some(tag), true) = (tag, prepared.live.is_examined || sent.contains_key(&(name.clone(), key.clone()))) else {
-                continue;
-            };
-            let blob = ledger::blob(&entry.sha256);
-            let is_kept = async || Ok::<_, Failure>(context.pace.run(|| stage.control.stat(&blob)).await?.is_some());
-            if is_kept().await? {
-                continue;
+        let (Some(target), Some(tags)) = (stage.distributions.get(name), tags.get(name)) else { continue };
+        for (key, entry) in distribution.objects.iter().filter(|(_, entry)| entry.class == Class::Page && entry.size >= LARGE) {
+            let may_be = prepared.live.is_examined || sent.contains_key(&(name.clone(), key.clone()));
+            if let (Some(tag), true) = (tags.get(key), may_be) {
+                all.push(Large { bucket: target.bucket.as_ref(), key, entry, tag: tag.clone() });
             }
-            let (from, described) = (target.bucket.locate(key), described(entry));
-            match context.pace.run(|| stage.control.keep(&from, tag, &blob, &described)).await {
-                Ok(_) => {}
-                Err(failure) if failure.kind == Kind::Conflict && is_kept().await? => {}
-                Err(failure) if failure.kind == Kind::Unsupported => {
-                    keep(target.bucket.as_ref(), key, entry, stage, context).await?;
-                }
-                Err(failure) => return Err(failure.into()),
-            }
+        }
+    }
+    all
+}
+
+/// Keeps large bodies, of which a release that is served needs every one.
+pub(super) async fn keep_large(large: Vec<Large<'_>>, stage: &Stage, context: &Context) -> Result<(), Stopped> {
+    for Large { bucket, key, entry, tag } in large {
+        let blob = ledger::blob(&entry.sha256);
+        let is_kept = async || Ok::<_, Failure>(context.pace.run(|| stage.control.stat(&blob)).await?.is_some());
+        if is_kept().await? {
+            continue;
+        }
+        let (from, described) = (bucket.locate(key), described(entry));
+        match context.pace.run(|| stage.control.keep(&from, &tag, &blob, &described)).await {
+            Ok(_) => {}
+            Err(failure) if failure.kind == Kind::Conflict && is_kept().await? => {}
+            Err(failure) if failure.kind == Kind::Unsupported => keep(bucket, key, entry, stage, context).await?,
+            Err(failure) => return Err(failure.into()),
         }
     }
     Ok(())

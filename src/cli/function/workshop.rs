@@ -76,12 +76,13 @@ impl Workshop {
             None => error,
         })?;
         let (mut sources, _) = disk::read_functions(&root);
-        // Only what imports the site's aliases needs the pages to be read.
-        let wants_redirects = {
+        let says = |sources: &Sources, part: &str| {
             let mut texts = sources.under(build::FUNCTIONS).filter_map(|(path, _)| sources.text(path.as_str()));
-            texts.any(|text| text.contains(build::REDIRECTS))
+            texts.any(|text| text.contains(part))
         };
-        if wants_redirects {
+        // Only what imports the site's aliases, or a script of the site, needs the site to be read.
+        let wants_redirects = says(&sources, build::REDIRECTS);
+        if wants_redirects || ["site/", "templates/"].iter().any(|folder| says(&sources, folder)) {
             sources.extend(disk::read_pages(&root).0);
         }
         disk::complete(&mut sources, std::slice::from_ref(&root), build::missing);

@@ -211,6 +211,9 @@ pub struct Prepared {
     pub begins: BTreeSet<String>,
     /// Whether an interrupted apply is taken up in which nothing but the invalidation is left to do.
     only_purges: bool,
+    /// Whether large files may be sent to where they will be served. Whoever has to plan anew because another was faster keeps
+    /// their bodies first: the next time they are there.
+    may_send_ahead: bool,
 }
 
 impl Prepared {
@@ -255,7 +258,8 @@ pub async fn bring(
     let mut replans = 0;
     loop {
         let live = read(stage, context, Some(&wish.manifest.release), look).await?;
-        let prepared = prepare(wish, live, stage, context)?;
+        let mut prepared = prepare(wish, live, stage, context)?;
+        prepared.may_send_ahead = replans == 0;
         if let Some(saved) = saved {
             prepared.is_still(saved, stage)?;
         }
@@ -331,7 +335,7 @@ pub fn prepare(wish: &Wish<'_>, live: Live, stage: &Stage, context: &Context) ->
         }
         purges.retain(|_, purge| !purge.items.is_empty());
     }
-    Ok(Prepared { plan, purges, live, begins, only_purges })
+    Ok(Prepared { plan, purges, live, begins, only_purges, may_send_ahead: true })
 }
 
 /// What the stage has no distribution for any more is left where it is: nobody serves it.
@@ -530,7 +534,8 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
         if plan::changed(&plan).is_empty() {
             break;
         }
-        let late = Prepared { plan, live, purges: BTreeMap::new(), begins: BTreeSet::new(), only_purges: false };
+        let late =
+            Prepared { plan, live, purges: BTreeMap::new(), begins: BTreeSet::new(), only_purges: false, may_send_ahead: false };
         has_written |= write(&late, wish, hold, receipt, &mut tags).await?;
     }
     let large = supply::large(prepared, wish, stage, hold.bodies, &tags);

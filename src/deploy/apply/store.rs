@@ -90,6 +90,10 @@ pub(super) struct Already<'a> {
     packed: Vec<Need<'a>>,
 }
 
+/// The most that is sent ahead, in bytes. What was sent so is lost to a publish that ends before its pages come; bodies that are kept
+/// first are not, and a site that takes hours to send makes progress with every run.
+const AHEAD: u64 = 2 << 30;
+
 /// What all that is stored by one command shares.
 struct Storing<'a> {
     stage: &'a Stage,
@@ -418,11 +422,15 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
                 place: is_ahead.then(|| (target.bucket.as_ref(), place)),
             });
         } else if entry.size >= LARGE
-            && let Some(need) = needs.iter_mut().find(|need| need.entry.sha256 == entry.sha256)
+            && let Some(need) = needs.iter_mut().find(|need| !need.is_public && need.entry.sha256 == entry.sha256)
         {
             // It will be served in two places, and is sent to neither.
             need.place = None;
         }
+    }
+    let ahead: u64 = needs.iter().filter(|need| need.place.is_some()).map(|need| need.entry.size).sum();
+    if ahead > AHEAD || !prepared.may_send_ahead {
+        needs.iter_mut().for_each(|need| need.place = None);
     }
     Ok(needs)
 }

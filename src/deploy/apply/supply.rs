@@ -129,19 +129,22 @@ pub(super) async fn page(
             // Whether it is in its place, as an earlier request had done it, is looked at.
             return tag.map(|tag| (tag, How::Copied)).ok_or(Trouble::Condition);
         }
-        if let Supply::Build { objects, .. } = &wish.supply
-            && let Some(content) = objects(name, key)
-        {
-            return Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent));
-        }
     }
     if let Some(content) = at_hand(wish, name, key, entry) {
         // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
         return Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent));
     }
+    let blob = ledger::blob(&entry.sha256);
+    if entry.size >= LARGE
+        && let Supply::Build { objects, .. } = &wish.supply
+        && let Some(content) = objects(name, key)
+        && context.pace.run(|| stage.control.stat(&blob)).await?.is_none()
+    {
+        // What was sent ahead is gone, or was sent by a run that was cut off before it kept the body.
+        return Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent));
+    }
     let is_small = entry.size < SMALL;
     if !is_small || bodies.find(&entry.sha256).is_none() {
-        let blob = ledger::blob(&entry.sha256);
         match copy(stage.control.as_ref(), &blob, bucket, key, &described, when, context).await {
             Err(Trouble::Stopped(stopped)) if is_small => {
                 // It was not looked for, as it is served already under another key or with other headers.

@@ -124,6 +124,22 @@ fn what_passed_is_run_again_only_when_something_changed() {
 }
 
 #[test]
+fn two_functions_of_one_name_and_one_that_imports_from_the_site_are_run_for_what_they_are() {
+    let wrong = "export function handler(event: any) { event.request.uri = '/wrong'; return event.request; }";
+    let project = project().file("functions/route.ts", wrong);
+    let run = project.qdn(&["function", "test", "--json"]).ended(1);
+    let failed: Vec<Value> =
+        run.json()["functions"].as_array().unwrap().iter().map(|function| function["failed"].clone()).collect();
+    assert_eq!(failed, [json!(0), json!(1)], "what passes of the one says nothing of the other");
+    project.remove("functions/route.ts");
+    project.write("functions/route.js", "import { target } from '../site/assets/lib/target.js';\nexport function handler(event) { event.request.uri = target; return event.request; }");
+    project.write("site/assets/lib/target.js", "export const target = '/track/index.html';");
+    assert_eq!(only(&project.qdn(&["function", "test", "--json"]).ended(0))["recalled"], false);
+    project.write("site/assets/lib/target.js", "export const target = '/elsewhere';");
+    project.qdn(&["function", "test"]).ended(1);
+}
+
+#[test]
 fn an_update_rewrites_what_differs_and_nothing_else() {
     let project = project();
     let wrong = case("/old", &json!({ "request": { "uri": "/old" } }));

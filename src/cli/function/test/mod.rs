@@ -118,7 +118,7 @@ pub(in crate::cli) fn check_cases(global: &Global, ui: &mut Ui) -> Result<(Vec<D
 fn reports(workshop: &Workshop, trial: Trial, memory: Option<&Memory>, again: bool) -> (Vec<Report>, Vec<Diagnostic>) {
     let (mut reports, mut diagnostics) = (Vec::new(), workshop.diagnostics.clone());
     for function in &workshop.functions {
-        if let Some(passed) = memory.filter(|_| !again).and_then(|memory| memory.recall(&function.name)) {
+        if let Some(passed) = memory.filter(|_| !again).and_then(|memory| memory.recall(&function.path)) {
             reports.push(Report { recalled: Some(passed), ..Report::of(&function.name) });
             continue;
         }
@@ -144,7 +144,7 @@ fn reports(workshop: &Workshop, trial: Trial, memory: Option<&Memory>, again: bo
         let report = Report { verdicts, thrown, ..Report::of(&function.name) };
         // What is said of it is to be said again.
         if let (Some(memory), true) = (memory, diagnostics.len() == before) {
-            memory.keep(&report);
+            memory.keep(&function.path, &report);
         }
         reports.push(report);
     }

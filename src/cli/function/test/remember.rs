@@ -48,13 +48,13 @@ impl Memory {
     }
 
     /// What passed when all inputs were the same.
-    pub(super) fn recall(&self, function: &str) -> Option<Passed> {
+    pub(super) fn recall(&self, function: &SourcePath) -> Option<Passed> {
         let kept: Kept = serde_json::from_slice(&self.cache.get(&name(function))?).ok()?;
         (kept.inputs == self.inputs).then_some(kept.passed)
     }
 
     /// Remembers what passed, in the place of what passed before.
-    pub(super) fn keep(&self, report: &Report) {
+    pub(super) fn keep(&self, function: &SourcePath, report: &Report) {
         let passed = report.verdicts.iter().filter(|(_, verdict)| verdict.passes());
         let cases = passed.map(|(case, verdict)| Case {
             name: case.name.clone(),
@@ -64,25 +64,27 @@ impl Memory {
         let kept = Kept { inputs: self.inputs.clone(), passed: Passed { cases: cases.collect() } };
         let all_passed = !kept.passed.cases.is_empty() && kept.passed.cases.len() == report.verdicts.len();
         if all_passed && let Ok(text) = serde_json::to_vec(&kept) {
-            self.cache.put(&name(&report.name), &text);
+            self.cache.put(&name(function), &text);
         }
     }
 }
 
-fn name(function: &str) -> Digest {
-    Digest::of(function.as_bytes())
+/// By its file: `f.js` and `f.ts` are both called `f`.
+fn name(function: &SourcePath) -> Digest {
+    Digest::of(function.as_str().as_bytes())
 }
 
 /// The digest of everything that a run depends on: this program, how properties are tried, and whatever a function can be made of.
 fn inputs(workshop: &Workshop, trial: Trial) -> Option<String> {
-    let program = std::env::current_exe().and_then(|path| path.metadata()).ok()?;
+    let path = std::env::current_exe().ok()?;
+    let program = path.metadata().ok()?;
     let built = program.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     let mut all = Vec::new();
     let mut add = |part: &[u8]| {
         all.extend((part.len() as u64).to_le_bytes());
         all.extend(part);
     };
-    add(format!("{} {} {built:?} {trial:?}", env!("CARGO_PKG_VERSION"), program.len()).as_bytes());
+    add(format!("{} {path:?} {} {built:?} {trial:?}", env!("CARGO_PKG_VERSION"), program.len()).as_bytes());
     for (name, text) in &workshop.modules {
         add(name.as_bytes());
         add(text.as_bytes());

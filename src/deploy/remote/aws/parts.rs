@@ -132,6 +132,19 @@ impl S3Bucket {
         upload.or_abort(copied.await).await
     }
 
+    /// Refuses where a condition does not hold already. Stores are not tried out for whether they obey it when parts become an object.
+    pub(super) async fn holds(&self, key: &str, what: &str, when: &When) -> Result<(), Failure> {
+        let found = self.stat(key).await?.map(|stat| stat.tag);
+        let holds = match when {
+            When::Missing => found.is_none(),
+            When::Is(tag) => found.as_ref() == Some(tag),
+        };
+        match holds {
+            true => Ok(()),
+            false => Err(Failure::new(Kind::Conflict, format!("could not {what}: somebody else wrote it"))),
+        }
+    }
+
     /// Begins an upload, unless the condition does not hold already: it would all be sent for nothing.
     async fn begin(
         &self,
@@ -142,14 +155,7 @@ impl S3Bucket {
         when: Option<&When>,
     ) -> Result<Upload, Failure> {
         if let Some(when) = when {
-            let found = self.stat(key).await?.map(|stat| stat.tag);
-            let holds = match when {
-                When::Missing => found.is_none(),
-                When::Is(tag) => found.as_ref() == Some(tag),
-            };
-            if !holds {
-                return Err(Failure::new(Kind::Conflict, format!("could not {what}: somebody else wrote it")));
-            }
+            self.holds(key, &what, when).await?;
         }
         let mut request = self
             .client
@@ -249,6 +255,7 @@ impl Upload {
         let part = |(number, tag, sha256): &(i32, String, String)| {
             CompletedPart::builder().part_number(*number).e_tag(tag).checksum_sha256(sha256).build()
         };
+        self.bucket.holds(&self.key, &self.what, when).await?;
         self.complete(ahead.parts.iter().map(part).collect(), when).await
     }
 

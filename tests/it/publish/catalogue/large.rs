@@ -165,12 +165,41 @@ async fn somebody_else_wrote_there_and_it_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_overtaken_while_it_was_sent_keeps_its_body_first_the_next_time() {
+    let rehearsal = Rehearsal::new().await;
+    for version in ["v1", "v2"] {
+        rehearsal.with_film(version).await;
+    }
+    rehearsal.publish("staging", "v1").await.ended(0);
+    // Somebody looks after the books while the last part is on its way.
+    let collect = Arc::new(std::sync::Mutex::new(Some(rehearsal.command(&["gc", "staging"]))));
+    let meddle = Hook::new(move |_| {
+        let command = collect.lock().unwrap().take();
+        if let Some(mut command) = command {
+            assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs").success());
+        }
+    });
+    rehearsal.cloud.clear_calls();
+    let rule = rehearsal.proxy.rule(Rule::new(Fault::After(meddle)).method("PUT").path("partNumber=3").times(1));
+    let other = rehearsal.proxy.rule(Rule::new(Fault::Delay(std::time::Duration::ZERO)).method("POST").path(COMPLETES));
+    rehearsal.publish("staging", "v2").await.ended(0);
+    rehearsal.proxy.relent();
+    let count = |operation: &str| rehearsal.cloud.count(operation);
+    assert_eq!((rule.done(), count("AbortMultipartUpload"), count("UploadPart")), (1, 1, 6), "it is sent again, and then for good");
+    assert!(count("UploadPartCopy") > 0 && other.done() > 0, "as a body that is copied");
+    rehearsal.plays("staging", "v2").await;
+    rehearsal.is_whole("staging", "v2").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_served_in_two_places_is_sent_to_what_is_kept() {
     let rehearsal = Rehearsal::new().await;
     rehearsal.project.write("site/static/copy/film.bin", film("v1"));
+    // An asset of the same bytes has its own place, and none of these two is its.
+    rehearsal.project.write("site/assets/film.bin", film("v1"));
     rehearsal.with_film("v1").await;
     rehearsal.publish("staging", "v1").await.ended(0);
-    assert_eq!(rehearsal.cloud.count("UploadPart"), SIZE.div_ceil(8 << 20), "and it is sent once");
+    assert_eq!(rehearsal.cloud.count("UploadPart"), 2 * SIZE.div_ceil(8 << 20), "once for the two of them, and once for the asset");
     rehearsal.plays("staging", "v1").await;
     assert!(rehearsal.bucket("staging").await.read("copy/film.bin").await.unwrap().unwrap().bytes == film("v1"));
     rehearsal.is_whole("staging", "v1").await;

@@ -65,6 +65,7 @@ pub(super) struct Bodies<'a> {
     served: RwLock<BTreeMap<String, Served>>,
     spans: Mutex<Spans>,
     held: Mutex<VecDeque<Arc<Span>>>,
+    /// Where large bodies were sent ahead to; nothing once they are in their places.
     ahead: Mutex<BTreeMap<Place, Option<Arc<Ahead>>>>,
 }
 
@@ -210,16 +211,14 @@ impl<'a> Bodies<'a> {
         self.ahead().insert(place, Some(Arc::new(ahead)));
     }
 
-    /// What was sent ahead to a place and is not in use. Nothing where nothing was; nothing inside where it was used.
-    pub(super) fn sent_ahead(&self, place: &Place) -> Option<Option<Arc<Ahead>>> {
-        self.ahead().get(place).cloned()
+    /// What was sent ahead to a place and is not there yet.
+    pub(super) fn sent_ahead(&self, place: &Place) -> Option<Arc<Ahead>> {
+        self.ahead().get(place).cloned().flatten()
     }
 
-    /// What was sent ahead is in its place, or gone.
-    pub(super) fn use_ahead(&self, place: &Place) {
-        if let Some(ahead) = self.ahead().get_mut(place) {
-            *ahead = None;
-        }
+    /// A large body is in its place and has to be kept; what was sent ahead there is used, or gone.
+    pub(super) fn in_place(&self, place: Place) {
+        self.ahead().insert(place, None);
     }
 
     /// Every place to which something was sent ahead.

@@ -123,12 +123,10 @@ pub(super) async fn page(
     let bodies = &hold.bodies;
     let place = (name.to_owned(), key.to_owned());
     if let Some(ahead) = bodies.sent_ahead(&place) {
-        if let Some(ahead) = ahead {
-            let tag = context.pace.run(|| bucket.complete(key, &ahead, when)).await?;
-            bodies.use_ahead(&place);
-            // Whether it is in its place, as an earlier request had done it, is looked at.
-            return tag.map(|tag| (tag, How::Copied)).ok_or(Trouble::Condition);
-        }
+        let tag = context.pace.run(|| bucket.complete(key, &ahead, when)).await?;
+        bodies.in_place(place);
+        // Whether it is in its place, as an earlier request had done it, is looked at.
+        return tag.map(|tag| (tag, How::Copied)).ok_or(Trouble::Condition);
     }
     if let Some(content) = at_hand(wish, name, key, entry) {
         // Small bodies are sent once more rather than copied: that is one request as well, and every store can do it.
@@ -141,7 +139,9 @@ pub(super) async fn page(
         && context.pace.run(|| stage.control.stat(&blob)).await?.is_none()
     {
         // What was sent ahead is gone, or was sent by a run that was cut off before it kept the body.
-        return Ok((send(bucket, key, &content, &described, when, context).await?, How::Sent));
+        let tag = send(bucket, key, &content, &described, when, context).await?;
+        bodies.in_place(place);
+        return Ok((tag, How::Sent));
     }
     let is_small = entry.size < SMALL;
     if !is_small || bodies.find(&entry.sha256).is_none() {

@@ -64,6 +64,13 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Leaves a runtime to the end of the program, which comes next. To shut it down in the background is to detach threads that are
+/// just ending, and glibc (2.36, `pthread_detach`) then looks at memory that such a thread may have given back: a publish that
+/// had succeeded, and had said so, ended with a segmentation fault.
+fn leave(runtime: tokio::runtime::Runtime) {
+    std::mem::forget(runtime);
+}
+
 /// Writes a shell's completions to stdout.
 fn completions(shell: clap_complete::Shell) -> u8 {
     clap_complete::generate(shell, &mut Args::command(), "qdn", &mut std::io::stdout());

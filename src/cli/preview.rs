@@ -5,7 +5,7 @@ use super::build::{memory, root};
 use super::deploy::stages::{self, Project};
 use super::jobs::desk::{local, local_keys};
 use super::ui::{Ui, counted, plural};
-use super::{INTERRUPTED, USAGE};
+use super::{INTERRUPTED, USAGE, leave};
 use crate::build::{self, Outcome};
 use crate::deploy::options::Store;
 use crate::deploy::remote::Stage;
@@ -75,7 +75,7 @@ pub(super) fn preview(global: &Global, command: &Preview, ui: &mut Ui) -> Result
         served.map_err(|error| error.to_string())
     });
     // Neither the watcher nor an open event stream is worth waiting for.
-    runtime.shutdown_background();
+    leave(runtime);
     match result {
         Ok(()) => Ok(INTERRUPTED),
         Err(message) => {

@@ -9,7 +9,7 @@ pub(super) mod stages;
 use super::args::{AuditArgs, Gc, Global, Guards, Manner, OfStage, Plan, Promote, Publish, Rollback};
 use super::build::{failed, root, run as run_build};
 use super::ui::{Ui, plural};
-use super::{INTERRUPTED, PROBLEMS, REMOTE, USAGE};
+use super::{INTERRUPTED, PROBLEMS, REMOTE, USAGE, leave};
 use crate::build::{self, Runtime};
 use crate::deploy::apply::{self, Context, Keep, Look, Stopped, Supply, Wish};
 use crate::deploy::invalidation::Change;
@@ -102,7 +102,7 @@ fn to_the_end(talk: Ui, now: &Notify, work: impl Future<Output = Result<u8>>) ->
             () = now.notified() => Ok(INTERRUPTED),
         }
     });
-    runtime.shutdown_background();
+    leave(runtime);
     Ok(match ended {
         Ok(code) | Err(Ended::Said(code)) => code,
         Err(Ended::Usage(message)) => {

@@ -3,7 +3,7 @@
 use super::super::super::args::Global;
 use super::super::super::preview::interrupted;
 use super::super::super::ui::Ui;
-use super::super::super::{INTERRUPTED, USAGE};
+use super::super::super::{INTERRUPTED, USAGE, leave};
 use super::super::args::Test;
 use super::super::workshop::Workshop;
 use super::once;
@@ -38,7 +38,7 @@ pub(super) fn watch(global: &Global, command: &Test, ui: &mut Ui) -> Result<u8, 
             }
         }
     });
-    runtime.shutdown_background();
+    leave(runtime);
     Ok(code)
 }
 

@@ -74,7 +74,7 @@ pub fn read_functions(root: &Path) -> (Sources, Vec<Diagnostic>) {
     read_folders(root, &["functions"])
 }
 
-/// Reads what [`read_functions`] leaves out.
+/// Reads of a project what [`read_functions`] leaves out, and its configuration.
 pub fn read_pages(root: &Path) -> (Sources, Vec<Diagnostic>) {
     read_folders(root, &["site", "templates"])
 }

@@ -3,10 +3,11 @@
 //! `packs/` is listed and its indexes are read once, by the first who has to know. A publish from a build does not: it has the
 //! bytes, and the bodies of what is served are known to be kept.
 
+use super::ahead::Sent;
 use super::packs::{Pack, Row, is_digest};
 use super::{Context, Stopped};
 use crate::deploy::ledger;
-use crate::deploy::remote::{Ahead, Bucket, Failure, Listed, Location, Tag};
+use crate::deploy::remote::{Bucket, Failure, Listed, Location, Tag};
 use crate::release::Digest;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -51,9 +52,6 @@ struct Span {
 
 type Spans = BTreeMap<String, Arc<Span>>;
 
-/// A distribution and a key.
-pub(super) type Place = (String, String);
-
 /// The bodies that a stage keeps.
 pub(super) struct Bodies<'a> {
     control: &'a dyn Bucket,
@@ -65,8 +63,8 @@ pub(super) struct Bodies<'a> {
     served: RwLock<BTreeMap<String, Served>>,
     spans: Mutex<Spans>,
     held: Mutex<VecDeque<Arc<Span>>>,
-    /// Where large bodies were sent ahead to; nothing once they are in their places.
-    ahead: Mutex<BTreeMap<Place, Option<Arc<Ahead>>>>,
+    /// Large bodies on their way to where they will be served.
+    pub(super) ahead: Sent,
 }
 
 impl<'a> Bodies<'a> {
@@ -80,7 +78,7 @@ impl<'a> Bodies<'a> {
             served: RwLock::default(),
             spans: Mutex::default(),
             held: Mutex::default(),
-            ahead: Mutex::default(),
+            ahead: Sent::default(),
         }
     }
 
@@ -204,30 +202,6 @@ impl<'a> Bodies<'a> {
         let lonely = strays.filter_map(|stray| stray.key.strip_suffix(".json"));
         let lonely = lonely.map(|pack| format!("{} is gone, and its index is there", self.control.locate(pack)));
         damaged.chain(lonely).chain(unclear).collect()
-    }
-
-    /// A large body was sent ahead to where it will be served, and is not kept yet.
-    pub(super) fn learn_ahead(&self, place: Place, ahead: Ahead) {
-        self.ahead().insert(place, Some(Arc::new(ahead)));
-    }
-
-    /// What was sent ahead to a place and is not there yet.
-    pub(super) fn sent_ahead(&self, place: &Place) -> Option<Arc<Ahead>> {
-        self.ahead().get(place).cloned().flatten()
-    }
-
-    /// A large body is in its place and has to be kept; what was sent ahead there is used, or gone.
-    pub(super) fn in_place(&self, place: Place) {
-        self.ahead().insert(place, None);
-    }
-
-    /// Every place to which something was sent ahead.
-    pub(super) fn all_ahead(&self) -> BTreeMap<Place, Option<Arc<Ahead>>> {
-        self.ahead().clone()
-    }
-
-    fn ahead(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Option<Arc<Ahead>>>> {
-        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bodies that another stage serves.

@@ -1,4 +1,4 @@
-//! The last look before each public write.
+//! The last look before each public write. What is sent ahead is none.
 
 use super::books::Hold;
 use crate::deploy::remote::{Ahead, Bucket, Content, Described, Failure, Found, Listed, Location, Stat, Tag, When};
@@ -36,17 +36,9 @@ impl Bucket for Fenced<'_> {
         self.bucket.put(key, content, described, when).await
     }
 
-    async fn send_ahead(&self, key: &str, content: &Content, described: &Described<'_>) -> Result<Ahead, Failure> {
-        self.bucket.send_ahead(key, content, described).await
-    }
-
     async fn complete(&self, key: &str, ahead: &Ahead, when: &When) -> Result<Option<Tag>, Failure> {
         self.hold.fence().await?;
         self.bucket.complete(key, ahead, when).await
-    }
-
-    async fn give_up(&self, key: &str, ahead: &Ahead) -> Result<(), Failure> {
-        self.bucket.give_up(key, ahead).await
     }
 
     async fn copy(

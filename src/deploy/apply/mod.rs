@@ -15,6 +15,7 @@
 //! ETag than the one it knew, so that the write fails. Whoever took over from somebody silent looks once more, before
 //! they finish, at every page that may be of either release.
 
+mod ahead;
 mod audit;
 mod bodies;
 mod books;
@@ -407,7 +408,7 @@ pub async fn apply(prepared: Prepared, wish: &Wish<'_>, stage: &Stage, context: 
     }
     let bodies = Bodies::new(stage.control.as_ref(), context);
     let result = store_and_apply(prepared, wish, books, known, &bodies, receipt).await;
-    supply::give_up(&bodies, stage, context).await;
+    ahead::give_up(&bodies, stage, context).await;
     result
 }
 
@@ -538,7 +539,7 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
             Prepared { plan, live, purges: BTreeMap::new(), begins: BTreeSet::new(), only_purges: false, may_send_ahead: false };
         has_written |= write(&late, wish, hold, receipt, &mut tags).await?;
     }
-    let large = supply::large(prepared, wish, stage, hold.bodies, &tags);
+    let large = ahead::large(prepared, wish, stage, hold.bodies, &tags);
     receipt.functions(&functions);
     let functions: BTreeMap<String, LiveFunction> = functions.into_iter().map(|(name, done)| (name, done.live)).collect();
     let (sequence, token) = hold.apply().await;
@@ -552,7 +553,7 @@ async fn carry_out(prepared: &Prepared, wish: &Wish<'_>, hold: &Hold<'_>, receip
     };
     let told = try_join(purge::issue(prepared, wish, stage, context, (sequence, &token)), tags);
     // Whether or not that can be, the edge is told.
-    let (told, kept) = join(told, supply::keep_large(large, stage, context)).await;
+    let (told, kept) = join(told, ahead::keep(large, stage, context)).await;
     let (issued, owed) = told?.0;
     kept?;
     let tagged = tagging::tagged(wish.manifest, stage);

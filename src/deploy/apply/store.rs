@@ -1,6 +1,7 @@
 //! What a release needs is stored before it is named: assets under their public names, bodies by themselves or in packs.
 
-use super::bodies::{Bodies, Place};
+use super::ahead::{self, Place};
+use super::bodies::Bodies;
 use super::live::as_stored;
 use super::objects::How;
 use super::packs::{self, Pack, SMALL};
@@ -90,10 +91,6 @@ pub(super) struct Already<'a> {
     packed: Vec<Need<'a>>,
 }
 
-/// The most that is sent ahead, in bytes. What was sent so is lost to a publish that ends before its pages come; bodies that are kept
-/// first are not, and a site that takes hours to send makes progress with every run.
-const AHEAD: u64 = 2 << 30;
-
 /// What all that is stored by one command shares.
 struct Storing<'a> {
     stage: &'a Stage,
@@ -172,7 +169,7 @@ impl<'a> Storing<'a> {
         let tags = cache_tag(self.stage, key, entry);
         let described = Described { cache_tag: &tags, ..described(entry) };
         match pace.run(|| bucket.send_ahead(key, content, &described)).await {
-            Ok(ahead) => self.bodies.learn_ahead(place.clone(), ahead),
+            Ok(ahead) => self.bodies.ahead.learn(place.clone(), ahead),
             Err(failure) if failure.kind == Kind::Unsupported => return Ok(false),
             Err(failure) => return Err(failure.into()),
         }
@@ -428,8 +425,8 @@ fn needs<'a>(prepared: &Prepared, wish: &Wish<'a>, stage: &'a Stage) -> Result<V
             need.place = None;
         }
     }
-    let ahead: u64 = needs.iter().filter(|need| need.place.is_some()).map(|need| need.entry.size).sum();
-    if ahead > AHEAD || !prepared.may_send_ahead {
+    let bytes: u64 = needs.iter().filter(|need| need.place.is_some()).map(|need| need.entry.size).sum();
+    if bytes > ahead::MOST || !prepared.may_send_ahead {
         needs.iter_mut().for_each(|need| need.place = None);
     }
     Ok(needs)

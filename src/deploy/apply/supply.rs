@@ -5,9 +5,9 @@ use super::books::{Books, Hold};
 use super::fenced::Fenced;
 use super::objects::How;
 use super::packs::SMALL;
-use super::{Context, Prepared, Proof, Stopped, Wish};
+use super::{Context, Proof, Stopped, Wish};
 use crate::deploy::invalidation::tags;
-use crate::deploy::ledger::{self, Tags};
+use crate::deploy::ledger;
 use crate::deploy::options::Mode;
 use crate::deploy::plan::{Phase, Plan, Reason, Step};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
@@ -122,9 +122,9 @@ pub(super) async fn page(
     let described = Described { cache_tag: &tags, ..described(entry) };
     let bodies = &hold.bodies;
     let place = (name.to_owned(), key.to_owned());
-    if let Some(ahead) = bodies.sent_ahead(&place) {
+    if let Some(ahead) = bodies.ahead.to(&place) {
         let tag = context.pace.run(|| bucket.complete(key, &ahead, when)).await?;
-        bodies.in_place(place);
+        bodies.ahead.arrived(place);
         // Whether it is in its place, as an earlier request had done it, is looked at.
         return tag.map(|tag| (tag, How::Copied)).ok_or(Trouble::Condition);
     }
@@ -140,7 +140,7 @@ pub(super) async fn page(
     {
         // What was sent ahead is gone, or was sent by a run that was cut off before it kept the body.
         let tag = send(bucket, key, &content, &described, when, context).await?;
-        bodies.in_place(place);
+        bodies.ahead.arrived(place);
         return Ok((tag, How::Sent));
     }
     let is_small = entry.size < SMALL;
@@ -275,67 +275,6 @@ pub(super) async fn kept(name: &str, sha256: &str, stage: &Stage, context: &Cont
         Some(found) if Digest::of(&found.bytes).hex() == sha256 => Ok(String::from_utf8_lossy(&found.bytes).into_owned()),
         Some(_) => Err(Stopped::Failed(format!("{} is damaged: its digest is not its name", stage.control.locate(&key)))),
         None => Err(missing(&format!("the code of the function `{name}`"))),
-    }
-}
-
-/// A large body where it is served.
-pub(super) struct Large<'a> {
-    bucket: &'a dyn Bucket,
-    key: &'a str,
-    entry: &'a ObjectEntry,
-    tag: Tag,
-}
-
-/// The large bodies that may be nowhere but where they are served: those that were sent there, and where an earlier run may have done
-/// that, and was cut off before it kept them, all of the release.
-pub(super) fn large<'a>(
-    prepared: &Prepared,
-    wish: &Wish<'a>,
-    stage: &'a Stage,
-    bodies: &Bodies<'_>,
-    tags: &Tags,
-) -> Vec<Large<'a>> {
-    let sent = bodies.all_ahead();
-    let mut all = Vec::new();
-    for (name, distribution) in &wish.manifest.distributions {
-        let (Some(target), Some(tags)) = (stage.distributions.get(name), tags.get(name)) else { continue };
-        for (key, entry) in distribution.objects.iter().filter(|(_, entry)| entry.class == Class::Page && entry.size >= LARGE) {
-            let may_be = prepared.live.is_examined || sent.contains_key(&(name.clone(), key.clone()));
-            if let (Some(tag), true) = (tags.get(key), may_be) {
-                all.push(Large { bucket: target.bucket.as_ref(), key, entry, tag: tag.clone() });
-            }
-        }
-    }
-    all
-}
-
-/// Keeps large bodies, of which a release that is served needs every one.
-pub(super) async fn keep_large(large: Vec<Large<'_>>, stage: &Stage, context: &Context) -> Result<(), Stopped> {
-    for Large { bucket, key, entry, tag } in large {
-        let blob = ledger::blob(&entry.sha256);
-        let is_kept = async || Ok::<_, Failure>(context.pace.run(|| stage.control.stat(&blob)).await?.is_some());
-        if is_kept().await? {
-            continue;
-        }
-        let (from, described) = (bucket.locate(key), described(entry));
-        match context.pace.run(|| stage.control.keep(&from, &tag, &blob, &described)).await {
-            Ok(_) => {}
-            Err(failure) if failure.kind == Kind::Conflict && is_kept().await? => {}
-            Err(failure) if failure.kind == Kind::Unsupported => keep(bucket, key, entry, stage, context).await?,
-            Err(failure) => return Err(failure.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Gives up what was sent ahead and did not come to its place. What is left all the same nobody sees.
-pub(super) async fn give_up(bodies: &Bodies<'_>, stage: &Stage, context: &Context) {
-    for ((name, key), ahead) in bodies.all_ahead() {
-        if let (Some(ahead), Some(target)) = (ahead, stage.distributions.get(&name))
-            && let Err(failure) = target.bucket.give_up(&key, &ahead).await
-        {
-            context.say(&format!("warning: {failure}"));
-        }
     }
 }
 

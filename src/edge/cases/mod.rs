@@ -214,8 +214,7 @@ pub fn run(case: &Case, code: &str, runtime: Runtime) -> Verdict {
 }
 
 /// Runs cases against a function's code, in one emulator for as long as they have the same key-value store; properties on all
-/// cores. `trial` says with which
-/// events of a property, and how many. There is a verdict for each case, in their order.
+/// cores. `trial` says with which events of a property, and how many. There is a verdict for each case, in their order.
 pub fn run_all(cases: &[Case], code: &str, runtime: Runtime, trial: Trial) -> Vec<Verdict> {
     let mut verdicts = Vec::with_capacity(cases.len());
     for cases in cases.chunk_by(|one, other| one.pairs == other.pairs) {

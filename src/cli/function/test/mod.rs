@@ -25,7 +25,7 @@ pub(in crate::cli) struct Report {
     /// Where in the sources the cases that threw did so, by their names.
     thrown: BTreeMap<String, Diagnostic>,
     /// What passed before, where nothing was run as nothing had changed.
-    recalled: Option<Passed>,
+    recalled: Option<Vec<Passed>>,
 }
 
 impl Report {

@@ -13,14 +13,9 @@ use crate::source::{CONFIG_FILE, SourcePath};
 use serde::{Deserialize, Serialize};
 use std::time::UNIX_EPOCH;
 
-/// The cases of a function that passed.
+/// A case that passed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Passed {
-    pub(super) cases: Vec<Case>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Case {
     pub(super) name: String,
     pub(super) utilization: u8,
     /// With how many events, of a property.
@@ -31,7 +26,7 @@ pub(super) struct Case {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     inputs: String,
-    passed: Passed,
+    passed: Vec<Passed>,
 }
 
 /// The last runs of a project's cases.
@@ -48,7 +43,7 @@ impl Memory {
     }
 
     /// What passed when all inputs were the same.
-    pub(super) fn recall(&self, function: &SourcePath) -> Option<Passed> {
+    pub(super) fn recall(&self, function: &SourcePath) -> Option<Vec<Passed>> {
         let kept: Kept = serde_json::from_slice(&self.cache.get(&name(function))?).ok()?;
         (kept.inputs == self.inputs).then_some(kept.passed)
     }
@@ -56,13 +51,13 @@ impl Memory {
     /// Remembers what passed, in the place of what passed before.
     pub(super) fn keep(&self, function: &SourcePath, report: &Report) {
         let passed = report.verdicts.iter().filter(|(_, verdict)| verdict.passes());
-        let cases = passed.map(|(case, verdict)| Case {
+        let passed = passed.map(|(case, verdict)| Passed {
             name: case.name.clone(),
             utilization: verdict.outcome.utilization,
             tries: case.forall.as_ref().map(|_| verdict.tries),
         });
-        let kept = Kept { inputs: self.inputs.clone(), passed: Passed { cases: cases.collect() } };
-        let all_passed = !kept.passed.cases.is_empty() && kept.passed.cases.len() == report.verdicts.len();
+        let kept = Kept { inputs: self.inputs.clone(), passed: passed.collect() };
+        let all_passed = !kept.passed.is_empty() && kept.passed.len() == report.verdicts.len();
         if all_passed && let Ok(text) = serde_json::to_vec(&kept) {
             self.cache.put(&name(function), &text);
         }

@@ -2,6 +2,7 @@
 
 use super::super::super::ui::{Ui, plural};
 use super::Report;
+use super::remember::Passed;
 use crate::edge::cases::{Case, Verdict};
 use crate::source::Sources;
 use anstyle::AnsiColor;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 pub(super) fn json(report: &Report) -> Value {
     let cases: Vec<Value> = match &report.recalled {
         None => report.verdicts.iter().map(|(case, verdict)| one(case, verdict)).collect(),
-        Some(passed) => passed.cases.iter().map(recalled).collect(),
+        Some(passed) => passed.iter().map(recalled).collect(),
     };
     let failed = report.failed();
     json!({
@@ -18,7 +19,7 @@ pub(super) fn json(report: &Report) -> Value {
     })
 }
 
-fn recalled(case: &super::remember::Case) -> Value {
+fn recalled(case: &Passed) -> Value {
     let mut document = json!({ "name": case.name, "passed": true, "utilization": case.utilization, "differences": [] });
     if let Some(tries) = case.tries {
         document["tries"] = json!(tries);
@@ -62,9 +63,9 @@ pub(super) fn say(reports: &[Report], texts: &Sources, ui: &mut Ui) {
             }
         }
         if let Some(passed) = &report.recalled {
-            let most = passed.cases.iter().map(|case| case.utilization).max().unwrap_or(0);
-            let tried = passed.cases.iter().filter_map(|case| case.tries).sum();
-            say_passed(&report.name, passed.cases.len(), tried, most, "; nothing has changed since they were run", ui);
+            let most = passed.iter().map(|case| case.utilization).max().unwrap_or(0);
+            let tried = passed.iter().filter_map(|case| case.tries).sum();
+            say_passed(&report.name, passed.len(), tried, most, "; nothing has changed since they were run", ui);
             continue;
         }
         match (report.verdicts.len(), report.failed()) {

@@ -250,7 +250,7 @@ impl Upload {
         }
     }
 
-    /// The same of parts that were sent before; nothing where there is no such upload any more.
+    /// Makes an object of parts that were sent before; nothing where there is no such upload any more.
     pub(super) async fn complete_ahead(&self, ahead: &Ahead, when: &When) -> Result<Option<Tag>, Failure> {
         let part = |(number, tag, sha256): &(i32, String, String)| {
             CompletedPart::builder().part_number(*number).e_tag(tag).checksum_sha256(sha256).build()

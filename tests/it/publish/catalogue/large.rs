@@ -32,13 +32,19 @@ impl Rehearsal {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_sent_once_and_nothing_of_it_is_copied_in_parts() {
+/// Builds versions, and publishes the first.
+async fn showing(versions: &[&str]) -> Rehearsal {
     let rehearsal = Rehearsal::new().await;
-    for version in ["v1", "v2"] {
+    for version in versions {
         rehearsal.with_film(version).await;
     }
-    rehearsal.publish("staging", "v1").await.ended(0);
+    rehearsal.publish("staging", versions[0]).await.ended(0);
+    rehearsal
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_sent_once_and_nothing_of_it_is_copied_in_parts() {
+    let rehearsal = showing(&["v1", "v2"]).await;
     let count = |operation: &str| rehearsal.cloud.count(operation);
     assert_eq!((count("CreateMultipartUpload"), count("UploadPart"), count("UploadPartCopy")), (1, SIZE.div_ceil(8 << 20), 0));
     assert_eq!((count("CompleteMultipartUpload"), count("AbortMultipartUpload")), (1, 0));
@@ -120,11 +126,7 @@ async fn whoever_is_killed_on_the_way_leaves_nothing_that_the_next_cannot_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_lost_is_looked_for_and_a_lost_upload_is_sent_again() {
-    let rehearsal = Rehearsal::new().await;
-    for version in ["v1", "v2", "v3", "v4"] {
-        rehearsal.with_film(version).await;
-    }
-    rehearsal.publish("staging", "v1").await.ended(0);
+    let rehearsal = showing(&["v1", "v2", "v3", "v4"]).await;
     for (version, path, sent) in [("v2", COMPLETES, 3), ("v3", "film.bin?uploads", 3)] {
         rehearsal.cloud.clear_calls();
         let rule = rehearsal.proxy.rule(Rule::new(Fault::LoseAnswer).method("POST").path(path).times(1));
@@ -146,11 +148,7 @@ async fn an_answer_that_is_lost_is_looked_for_and_a_lost_upload_is_sent_again() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_else_wrote_there_and_it_is_given_up() {
-    let rehearsal = Rehearsal::new().await;
-    for version in ["v1", "v2"] {
-        rehearsal.with_film(version).await;
-    }
-    rehearsal.publish("staging", "v1").await.ended(0);
+    let rehearsal = showing(&["v1", "v2"]).await;
     let (bucket, handle) = (rehearsal.bucket("staging").await, tokio::runtime::Handle::current());
     let meddle = Hook::new(move |_| handle.block_on(overwrite(&*bucket, FILM, b"theirs")));
     rehearsal.proxy.rule(Rule::new(Fault::Before(meddle)).method("POST").path(COMPLETES).times(1));
@@ -166,11 +164,7 @@ async fn somebody_else_wrote_there_and_it_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_was_overtaken_while_it_was_sent_keeps_its_body_first_the_next_time() {
-    let rehearsal = Rehearsal::new().await;
-    for version in ["v1", "v2"] {
-        rehearsal.with_film(version).await;
-    }
-    rehearsal.publish("staging", "v1").await.ended(0);
+    let rehearsal = showing(&["v1", "v2"]).await;
     // Somebody looks after the books while the last part is on its way.
     let collect = Arc::new(std::sync::Mutex::new(Some(rehearsal.command(&["gc", "staging"]))));
     let meddle = Hook::new(move |_| {

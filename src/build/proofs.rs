@@ -61,11 +61,11 @@ impl Proofs {
         let mut found = Vec::new();
         let (cases, said) = cases::read(sources, path);
         problems.extend(said.into_iter().filter(Diagnostic::is_error));
-        let verdicts = cases::run_all(&cases, &function.code, runtime, Trial::default());
+        let verdicts = cases::run_all(cases, &function.code, runtime, Trial::default());
         let mut emulator = Emulator::load(&function.code, runtime, KeyValues::default());
-        for (case, verdict) in cases.iter().zip(verdicts) {
+        for (case, verdict) in verdicts {
             if !verdict.passes() {
-                problems.push(failed(name, case, &verdict));
+                problems.push(failed(name, &case, &verdict));
                 continue;
             }
             if !case.pairs.0.is_empty() {

@@ -1,5 +1,6 @@
 //! What a function is called with: CloudFront's own test-event format, or a request made into it.
 
+use super::keys;
 use super::places::{self, Step};
 use crate::source::{Diagnostic, SourcePath};
 use serde_json::{Map, Value, json};
@@ -205,6 +206,7 @@ fn form(value: &Value, place: impl Fn(&str, &str, &str) -> usize) -> String {
         let entries = value.get(part).and_then(|part| part.get(name)).and_then(Value::as_object);
         let mut entries: Vec<(&String, &Value)> = entries.into_iter().flatten().collect();
         entries.sort_by_cached_key(|(key, _)| place(part, name, key));
+        let entries = keys::kept(entries, |(key, _)| key);
         let has_attributes = part == "response" && name == "cookies";
         let entries = entries.into_iter().map(|(key, value)| {
             let attributes = value.get("attributes").filter(|_| has_attributes);

@@ -14,6 +14,7 @@ pub mod coverage;
 mod emulator;
 mod event;
 mod headers;
+mod keys;
 mod kvs;
 mod origin;
 mod origins;

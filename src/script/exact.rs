@@ -11,9 +11,10 @@ use swc_core::common::{DUMMY_SP, Mark, Span, Spanned, SyntaxContext};
 use swc_core::ecma::ast::Program;
 use swc_core::ecma::ast::{
     ArrayLit, ArrayPat, ArrowExpr, AssignExpr, AssignOp, AssignTarget, BinExpr, BinaryOp, BindingIdent, BlockStmt, CallExpr,
-    Callee, Class, ClassProp, Expr, ExprOrSpread, ExprStmt, FnExpr, ForHead, ForOfStmt, ForStmt, Function, FunctionBody, Id, Ident,
-    IdentName, Invalid, Lit, MemberExpr, MemberProp, NewExpr, Null, ObjectLit, OptCall, Param, Pat, Prop, PropOrSpread, RestPat,
-    SeqExpr, Stmt, UpdateExpr, UpdateOp, VarDecl, VarDeclKind, VarDeclOrExpr, VarDeclarator,
+    Callee, Class, ClassProp, Constructor, Expr, ExprOrSpread, ExprStmt, FnExpr, ForHead, ForOfStmt, ForStmt, Function,
+    FunctionBody, Id, Ident, IdentName, Invalid, Lit, MemberExpr, MemberProp, NewExpr, Null, ObjectLit, ObjectPatProp, OptCall,
+    Param, Pat, Prop, PropOrSpread, RestPat, SeqExpr, Stmt, UpdateExpr, UpdateOp, VarDecl, VarDeclKind, VarDeclOrExpr,
+    VarDeclarator,
 };
 use swc_core::ecma::transforms::base::native::is_native;
 use swc_core::ecma::visit::{Visit, VisitMut, VisitMutWith, VisitWith};
@@ -315,6 +316,12 @@ impl RestParameters {
         program.visit_mut_with(&mut self);
     }
 
+    fn parameters(&mut self, parameters: Vec<&mut Pat>) {
+        if self.is_done || !parameters.iter().any(|parameter| has_object_rest(parameter)) {
+            parameters.into_iter().for_each(|parameter| self.parameter(parameter));
+        }
+    }
+
     fn parameter(&mut self, pattern: &mut Pat) {
         match pattern {
             Pat::Rest(rest) if !self.is_done => {
@@ -334,15 +341,36 @@ impl RestParameters {
 }
 
 impl VisitMut for RestParameters {
-    fn visit_mut_param(&mut self, node: &mut Param) {
+    fn visit_mut_function(&mut self, node: &mut Function) {
         node.visit_mut_children_with(self);
-        self.parameter(&mut node.pat);
+        self.parameters(node.params.iter_mut().map(|parameter| &mut parameter.pat).collect());
+    }
+
+    fn visit_mut_constructor(&mut self, node: &mut Constructor) {
+        node.visit_mut_children_with(self);
+        let parameters = node.params.iter_mut().filter_map(|parameter| parameter.as_mut_param());
+        self.parameters(parameters.map(|parameter| &mut parameter.pat).collect());
     }
 
     fn visit_mut_arrow_expr(&mut self, node: &mut ArrowExpr) {
         node.visit_mut_children_with(self);
-        node.params.iter_mut().for_each(|parameter| self.parameter(parameter));
+        self.parameters(node.params.iter_mut().collect());
     }
+}
+
+/// Whether a pattern has the rest of an object in it. For its sake the compiler takes all parameters of a function as one list.
+fn has_object_rest(pattern: &Pat) -> bool {
+    struct Rest(bool);
+    impl Visit for Rest {
+        fn visit_object_pat_prop(&mut self, node: &ObjectPatProp) {
+            self.0 |= matches!(node, ObjectPatProp::Rest(_));
+            node.visit_children_with(self);
+        }
+        fn visit_expr(&mut self, _: &Expr) {}
+    }
+    let mut rest = Rest(false);
+    pattern.visit_with(&mut rest);
+    rest.0
 }
 
 pub(super) fn plain(expression: Expr) -> ExprOrSpread {

@@ -51,14 +51,14 @@ impl Visit for Assigned {
 
 /// Whether there is an `await` of this very function's, and whether one is among arguments.
 #[derive(Default)]
-struct Awaits {
+pub(super) struct Awaits {
     depth: usize,
     any: bool,
     among_arguments: bool,
 }
 
 impl Awaits {
-    fn of(node: &impl VisitWith<Self>) -> Self {
+    fn of(node: &(impl VisitWith<Self> + ?Sized)) -> Self {
         let mut awaits = Self::default();
         node.visit_with(&mut awaits);
         awaits
@@ -98,7 +98,8 @@ impl Visit for Awaits {
     fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
 }
 
-fn waits(node: &impl VisitWith<Awaits>) -> bool {
+/// Whether there is an `await` of this very function's.
+pub(super) fn waits(node: &(impl VisitWith<Awaits> + ?Sized)) -> bool {
     Awaits::of(node).any
 }
 

@@ -6,13 +6,17 @@ use super::package::is_of_package;
 use super::parse::Parsed;
 use super::scope::bindings;
 use super::supers;
+use super::undeclared;
+use super::waits;
 use crate::source::Diagnostic;
+use std::collections::BTreeSet;
 use swc_core::atoms::Atom;
 use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{Mark, Span, Spanned, SyntaxContext};
 use swc_core::ecma::ast::{
-    ArrowExpr, CallExpr, Callee, Class, ClassMember, Expr, ExprOrSpread, ForOfStmt, Function, Id, Ident, MemberExpr, MemberProp,
-    Number, ObjectLit, Pat, Program, Prop, PropName, PropOrSpread, Stmt,
+    ArrowExpr, ArrowFunctionBody, AssignPatProp, BindingIdent, CallExpr, Callee, Class, ClassMember, Constructor, Decl, Expr,
+    ExprOrSpread, ForOfStmt, Function, Id, Ident, Lit, MemberExpr, MemberProp, Number, ObjectLit, OptChainBase, Pat, Program, Prop,
+    PropName, PropOrSpread, Stmt, UnaryExpr, UnaryOp, VarDecl, VarDeclKind,
 };
 use swc_core::ecma::preset_env::{Config, EnvConfig, Feature, FeatureOrModule, transform_from_env};
 use swc_core::ecma::transforms::base::assumptions::Assumptions;
@@ -85,9 +89,23 @@ impl Unfaithful<'_> {
         }
     }
 
-    /// A default value that says a parameter which comes later, or its own.
-    fn parameters<'p>(&mut self, patterns: impl Iterator<Item = &'p Pat>) {
+    /// A default value that says a parameter which comes later, or its own; or a name that the body declares, for it becomes a part of
+    /// the body.
+    fn parameters<'p>(&mut self, patterns: impl Iterator<Item = &'p Pat>, body: &[Stmt]) {
         let patterns: Vec<&Pat> = patterns.collect();
+        let own: Vec<Id> = patterns.iter().flat_map(|pattern| bindings(*pattern)).map(|name| name.to_id()).collect();
+        let inner = declared_in(body);
+        for pattern in &patterns {
+            let mut shared = Shared { inner: &inner, own: &own, in_function: false, found: None };
+            pattern.visit_with(&mut shared);
+            if let Some((span, name)) = shared.found {
+                self.refuse(
+                    span,
+                    format!("the default value would see the `{name}` that is declared in the body"),
+                    "call the one in the body by another name",
+                );
+            }
+        }
         for (at, pattern) in patterns.iter().enumerate() {
             let Pat::Assign(assign) = pattern else { continue };
             let later: Vec<Id> = patterns[at..].iter().flat_map(|later| bindings(*later)).map(|name| name.to_id()).collect();
@@ -101,6 +119,84 @@ impl Unfaithful<'_> {
                 );
             }
         }
+    }
+}
+
+/// Whether it is a member that is asked for with `?.`, in however many parentheses.
+fn is_optional_member(expression: &Expr) -> bool {
+    match expression {
+        Expr::Paren(inner) => is_optional_member(&inner.expr),
+        Expr::OptChain(chain) => matches!(*chain.base, OptChainBase::Member(_)),
+        _ => false,
+    }
+}
+
+/// What a function's body declares for the whole of itself.
+fn declared_in(body: &[Stmt]) -> BTreeSet<Id> {
+    struct Vars(BTreeSet<Id>);
+    impl Visit for Vars {
+        fn visit_var_decl(&mut self, node: &VarDecl) {
+            if node.kind == VarDeclKind::Var {
+                self.0.extend(node.decls.iter().flat_map(|one| bindings(&one.name)).map(|name| name.to_id()));
+            }
+            node.visit_children_with(self);
+        }
+        fn visit_function(&mut self, _: &Function) {}
+        fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
+        fn visit_class(&mut self, _: &Class) {}
+    }
+    let mut vars = Vars(BTreeSet::new());
+    body.visit_with(&mut vars);
+    for statement in body {
+        match statement {
+            Stmt::Decl(Decl::Var(variables)) => {
+                vars.0.extend(variables.decls.iter().flat_map(|one| bindings(&one.name)).map(|name| name.to_id()));
+            }
+            Stmt::Decl(Decl::Fn(function)) => {
+                vars.0.insert(function.ident.to_id());
+            }
+            Stmt::Decl(Decl::Class(class)) => {
+                vars.0.insert(class.ident.to_id());
+            }
+            _ => {}
+        }
+    }
+    vars.0
+}
+
+/// Looks in default values for names that the body declares. A parameter that the body declares again has its value still where the
+/// default value is made, and not where a function in it is called.
+struct Shared<'a> {
+    inner: &'a BTreeSet<Id>,
+    own: &'a [Id],
+    in_function: bool,
+    found: Option<(Span, Atom)>,
+}
+
+impl Visit for Shared<'_> {
+    fn visit_ident(&mut self, ident: &Ident) {
+        let id = ident.to_id();
+        if self.inner.contains(&id) && (self.in_function || !self.own.contains(&id)) {
+            self.found.get_or_insert((ident.span, ident.sym.clone()));
+        }
+    }
+
+    fn visit_binding_ident(&mut self, _: &BindingIdent) {}
+
+    fn visit_assign_pat_prop(&mut self, node: &AssignPatProp) {
+        node.value.visit_with(self);
+    }
+
+    fn visit_function(&mut self, node: &Function) {
+        let before = std::mem::replace(&mut self.in_function, true);
+        node.visit_children_with(self);
+        self.in_function = before;
+    }
+
+    fn visit_arrow_expr(&mut self, node: &ArrowExpr) {
+        let before = std::mem::replace(&mut self.in_function, true);
+        node.visit_children_with(self);
+        self.in_function = before;
     }
 }
 
@@ -153,6 +249,28 @@ impl Visit for Unfaithful<'_> {
         statement.visit_children_with(self);
     }
 
+    fn visit_constructor(&mut self, node: &Constructor) {
+        let parameters = node.params.iter().filter_map(|parameter| parameter.as_param());
+        let body = node.body.as_ref().map_or(&[][..], |body| &body.stmts);
+        self.parameters(parameters.map(|parameter| &parameter.pat), body);
+        node.visit_children_with(self);
+    }
+
+    /// `(a?.b)()` calls with `a` for its `this`, and the compiler keeps it only without the parentheses.
+    fn visit_call_expr(&mut self, node: &CallExpr) {
+        if let Callee::Expr(callee) = &node.callee
+            && let Expr::Paren(inner) = &**callee
+            && is_optional_member(&inner.expr)
+        {
+            self.refuse(
+                inner.span,
+                "a method in parentheses behind `?.` would lose its `this`",
+                "leave out the parentheses: `a?.b()`",
+            );
+        }
+        node.visit_children_with(self);
+    }
+
     fn visit_expr_or_spread(&mut self, node: &ExprOrSpread) {
         if node.spread.is_some() {
             self.iterated(&node.expr);
@@ -184,12 +302,17 @@ impl Visit for Unfaithful<'_> {
         if function.is_generator && is_of_package(self.parsed.path()) {
             self.refuse(function.span, "a generator cannot be rewritten for the runtime", "use a function that gives an array");
         }
-        self.parameters(function.params.iter().map(|parameter| &parameter.pat));
+        let body = function.body.as_ref().map_or(&[][..], |body| &body.stmts);
+        self.parameters(function.params.iter().map(|parameter| &parameter.pat), body);
         function.visit_children_with(self);
     }
 
     fn visit_arrow_expr(&mut self, arrow: &ArrowExpr) {
-        self.parameters(arrow.params.iter());
+        let body = match &*arrow.body {
+            ArrowFunctionBody::FunctionBody(body) => &body.stmts[..],
+            ArrowFunctionBody::Expr(_) => &[],
+        };
+        self.parameters(arrow.params.iter(), body);
         arrow.visit_children_with(self);
     }
 }
@@ -227,19 +350,46 @@ pub(super) fn lower(program: &mut Program, runtime: Runtime, unresolved: Mark) {
     assumptions.skip_for_of_iterator_closing = true;
 
     exact::rewrite(program, unresolved);
+    program.visit_mut_with(&mut NoThis);
     let rests = exact::RestParameters::hide(program);
+    let known = undeclared::names(program);
     HELPERS.set(&Helpers::new(false), || {
         program.mutate(&mut transform_from_env(unresolved, None::<SingleThreadedComments>, EnvConfig::from(config), assumptions));
         program.mutate(&mut inject_helpers(unresolved));
     });
+    undeclared::declare(program, &known);
     rests.show(program);
     program.visit_mut_with(&mut exact::Rests);
     match runtime {
         Runtime::Njs1 => program.visit_mut_with(&mut PlainNumbers),
-        Runtime::Njs2 => hoist(program),
+        Runtime::Njs2 => {
+            hoist(program);
+            waits::keep(program);
+        }
     }
     program.visit_mut_with(&mut hygiene());
     program.visit_mut_with(&mut NoScopes);
+}
+
+/// At the top of a module `this` is nothing, and in an arrow function there; in a script it is the global object.
+struct NoThis;
+
+impl VisitMut for NoThis {
+    fn visit_mut_expr(&mut self, node: &mut Expr) {
+        if let Expr::This(this) = node {
+            let zero = Box::new(Expr::Lit(Lit::Num(0.0.into())));
+            *node = Expr::Unary(UnaryExpr { span: this.span, op: UnaryOp::Void, arg: zero });
+        } else {
+            node.visit_mut_children_with(self);
+        }
+    }
+
+    fn visit_mut_function(&mut self, _: &mut Function) {}
+
+    fn visit_mut_constructor(&mut self, _: &mut Constructor) {}
+
+    // The fields of a class have a `this` of their own; what it extends, and its computed keys, are not worth a look.
+    fn visit_mut_class(&mut self, _: &mut Class) {}
 }
 
 /// `1_000` is no number to the older runtime.

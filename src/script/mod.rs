@@ -29,6 +29,8 @@ mod size;
 mod supers;
 #[cfg(test)]
 mod tests;
+mod undeclared;
+mod waits;
 
 pub use browser::{Chunk, ChunkImport, ChunkOptions, chunks, placeholder};
 pub use count::{Branch, COUNTER, Call, Way, count, counted};
@@ -37,7 +39,7 @@ pub use graph::{Graph, Options, graph, is_package, missing};
 pub use last::{Inputs, Last};
 pub use lower::Runtime;
 pub use package::is_of_package;
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, parse, parse_to_run};
 pub use size::{Cause, Part};
 pub use swc_core::common::{Span as Position, Spanned};
 pub use swc_core::ecma::{ast, visit};

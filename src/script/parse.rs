@@ -83,8 +83,29 @@ pub fn parse(path: &SourcePath, text: &str) -> Result<Parsed, Vec<Diagnostic>> {
     GLOBALS.set(&Globals::new(), || parse_at(path, text, 1, Mark::new()))
 }
 
+/// As [`parse`], but for what an engine lets through as well until it comes to that: assignments to constants, which are answered
+/// beside the module.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn parse_to_run(path: &SourcePath, text: &str) -> Result<(Parsed, Vec<Diagnostic>), Vec<Diagnostic>> {
+    GLOBALS.set(&Globals::new(), || read_at(path, text, 1, Mark::new())).map_err(sorted)
+}
+
 /// As [`parse`], for one of many modules: its first byte is at `base`, and it shares the globals that are set.
 pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mark) -> Result<Parsed, Vec<Diagnostic>> {
+    match read_at(path, text, base, unresolved) {
+        Ok((parsed, late)) if late.is_empty() => Ok(parsed),
+        Ok((_, problems)) | Err(problems) => Err(sorted(problems)),
+    }
+}
+
+fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    crate::source::sort(&mut problems);
+    problems
+}
+
+fn read_at(path: &SourcePath, text: &str, base: u32, unresolved: Mark) -> Result<(Parsed, Vec<Diagnostic>), Vec<Diagnostic>> {
     let typescript_syntax = match path.extension() {
         _ if path.is_typed() => true,
         extension @ ("jsx" | "tsx") => {
@@ -166,8 +187,8 @@ pub(super) fn parse_at(path: &SourcePath, text: &str, base: u32, unresolved: Mar
         .collect();
     drop((leading, trailing));
 
-    let problems = scope::check(&parsed, text);
-    if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+    let (problems, late) = scope::check(&parsed, text);
+    if problems.is_empty() { Ok((parsed, late)) } else { Err([problems, late].concat()) }
 }
 
 /// Decorators are read, so that one sentence can be said of all in a file: nothing that runs our scripts knows them.

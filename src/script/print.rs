@@ -4,6 +4,7 @@ use super::graph::Graph;
 use super::lines::break_lines;
 use super::lower::{self, NoScopes, Runtime};
 use super::map::Printed;
+use super::waits::lost;
 use std::collections::BTreeSet;
 use swc_core::atoms::Atom;
 use swc_core::common::sync::Lrc;
@@ -143,25 +144,27 @@ fn minify(program: Program, files: &Lrc<SourceMap>, style: &Style) -> Program {
         optimize(program, Lrc::clone(files), None, None, &options, &extra)
     };
     let before = Awaits::of(&program);
+    let compress = compress(style);
+    if style.runtime.is_none() || !before.any {
+        return attempt(Some(compress));
+    }
+    // Each of these alone moves an `await` into the arguments of a call, or a function into the place of its only call.
+    let careful = CompressOptions { collapse_vars: false, reduce_vars: false, reduce_fns: false, inline: 0, ..compress };
+    // And this moves an assignment that waits into the next statement.
+    let more_careful = CompressOptions { sequences: 0, ..careful.clone() };
     // Whatever the compressor does with an `await`, the runtime must still take it, and calls must still be calls.
-    let careful = style.runtime.is_some() && before.any;
-    let minified = attempt(Some(compress(style, careful)));
-    if careful && !Awaits::of(&minified).no_worse_than(&before) { attempt(None) } else { minified }
+    let minified = [careful, more_careful].into_iter().map(|options| attempt(Some(options)));
+    minified.into_iter().find(|minified| Awaits::of(minified).no_worse_than(&before)).unwrap_or_else(|| attempt(None))
 }
 
-fn compress(style: &Style, careful: bool) -> CompressOptions {
-    let options = CompressOptions {
+fn compress(style: &Style) -> CompressOptions {
+    CompressOptions {
         ecma: if style.runtime.is_some() { EsVersion::Es5 } else { EsVersion::Es2022 },
         module: true,
         top_level: Some(TopLevelOptions { functions: true }),
         top_retain: style.keep.clone(),
         passes: 3,
         ..CompressOptions::default()
-    };
-    match careful {
-        // Each of these alone moves an `await` into the arguments of a call, or a function into the place of its only call.
-        true => CompressOptions { collapse_vars: false, reduce_vars: false, reduce_fns: false, inline: 0, ..options },
-        false => options,
     }
 }
 
@@ -172,18 +175,20 @@ struct Awaits {
     in_arguments: usize,
     /// Functions that may wait and are not declared but stand in an expression.
     closures: usize,
+    /// Functions that lose a rest parameter while they wait.
+    lost: usize,
     depth: usize,
 }
 
 impl Awaits {
     fn of(program: &Program) -> Self {
-        let mut awaits = Self::default();
+        let mut awaits = Self { lost: lost(program), ..Self::default() };
         program.visit_with(&mut awaits);
         awaits
     }
 
     fn no_worse_than(&self, other: &Self) -> bool {
-        self.in_arguments <= other.in_arguments && self.closures <= other.closures
+        self.in_arguments <= other.in_arguments && self.closures <= other.closures && self.lost <= other.lost
     }
 
     fn inside(&mut self, depth: usize, node: &impl VisitWith<Self>) {

@@ -1,4 +1,4 @@
-//! What the parser lets through and every engine refuses: names declared twice, constants assigned to.
+//! What the parser lets through and no engine does: names declared twice, constants assigned to.
 
 use super::parse::Parsed;
 use crate::source::Diagnostic;
@@ -29,13 +29,14 @@ impl Kind {
     }
 }
 
-pub(super) fn check(parsed: &Parsed, text: &str) -> Vec<Diagnostic> {
+/// What is refused before a script runs, and what only when it comes to that: assignments to constants.
+pub(super) fn check(parsed: &Parsed, text: &str) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let mut declarations = Declarations { parsed, text, known: BTreeMap::new(), problems: Vec::new() };
     parsed.module().visit_with(&mut declarations);
     let Declarations { known, mut problems, .. } = declarations;
-    parsed.module().visit_with(&mut Assignments { parsed, known: &known, problems: &mut problems });
-    crate::source::sort(&mut problems);
-    problems
+    let mut late = Vec::new();
+    parsed.module().visit_with(&mut Assignments { parsed, known: &known, problems: &mut problems, late: &mut late });
+    (problems, late)
 }
 
 struct Declarations<'a> {
@@ -151,6 +152,7 @@ struct Assignments<'a> {
     parsed: &'a Parsed,
     known: &'a BTreeMap<Id, (Kind, Span)>,
     problems: &'a mut Vec<Diagnostic>,
+    late: &'a mut Vec<Diagnostic>,
 }
 
 impl Assignments<'_> {
@@ -159,7 +161,7 @@ impl Assignments<'_> {
             self.parsed.complain("constant-assigned", ident.span, format!("cannot assign to the {what} `{}`", ident.sym))
         };
         match self.known.get(&ident.to_id()) {
-            Some((Kind::Const, _)) => self.problems.push(problem("constant").hint("declare it with `let`")),
+            Some((Kind::Const, _)) => self.late.push(problem("constant").hint("declare it with `let`")),
             Some((Kind::Import, _)) => {
                 self.problems.push(
                     problem("import")

@@ -3,14 +3,13 @@
 use super::expect::Difference;
 use super::pattern::{Choices, Pattern};
 use super::{Case, Verdict, judge};
-use crate::edge::emulator::Emulator;
+use crate::edge::emulator::{Call, Exactly};
 use crate::edge::event::{Event, Kind};
 use crate::edge::outcome::Outcome;
 use crate::edge::places::Step;
 use crate::source::{Diagnostic, SourcePath, near};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use std::ops::ControlFlow;
 
 /// How many events are tried, unless the property or the command says so.
 const TRIES: u32 = 300;
@@ -255,41 +254,28 @@ pub(super) fn drawn(event: &Event) -> [(&'static str, String); 3] {
 }
 
 /// Tries a property, and makes the first failure as small as it gets.
-pub(super) fn run(case: &Case, forall: &Forall, emulator: &mut Emulator, trial: Trial) -> Verdict {
+pub(super) fn run(case: &Case, forall: &Forall, function: &mut impl Call, trial: Trial) -> Verdict {
     let mut most = Verdict { outcome: Outcome::default(), differences: Vec::new(), tries: 0, found: None };
     let mut hardest: Option<((u8, usize), Event)> = None;
-    let mut failed = None;
-    let numbers = 0..forall.tries(trial);
-    let drawn = |number: u32| {
+    for number in 0..forall.tries(trial) {
         let mut choices = forall.choices(trial, number);
-        let event = forall.event(&mut choices).ok()?;
-        Some((event, choices))
-    };
-    let events = numbers.clone().filter_map(|number| Some(drawn(number)?.0));
-    emulator.decide_all(events, |event, outcome| {
-        let differences = judge(case, event, &outcome);
+        let Ok(event) = forall.event(&mut choices) else { continue };
+        let outcome = function.call(&event, Exactly::No);
+        let differences = judge(case, &event, &outcome);
         most.tries += 1;
         if !differences.is_empty() {
-            failed = Some((event.clone(), outcome, differences));
-            return ControlFlow::Break(());
+            let failure = Failure { choices: choices.into_taken(), event, outcome, differences };
+            let Failure { event, outcome, differences, .. } = smaller(failure, case, forall, function);
+            return Verdict { outcome, differences, tries: most.tries, found: Some(event.value().clone()) };
         }
         // Of the longest events one takes the most, as far as that was counted.
         let weight = (outcome.utilization, event.text().len());
         if hardest.as_ref().is_none_or(|(most, _)| weight > *most) {
-            hardest = Some((weight, event.clone()));
+            hardest = Some((weight, event));
         }
-        ControlFlow::Continue(())
-    });
-    if let Some((event, outcome, differences)) = failed {
-        // Drawn once more, for the choices that led to it.
-        let again = numbers.filter_map(drawn).nth(most.tries as usize - 1);
-        let choices = again.map_or_else(Vec::new, |(_, choices)| choices.into_taken());
-        let failure = smaller(Failure { choices, event, outcome, differences }, case, forall, emulator);
-        let Failure { event, outcome, differences, .. } = failure;
-        return Verdict { outcome, differences, tries: most.tries, found: Some(event.value().clone()) };
     }
     if let Some((_, event)) = hardest {
-        most.outcome = emulator.run(&event);
+        most.outcome = function.call(&event, Exactly::Yes);
     }
     most
 }
@@ -302,7 +288,7 @@ struct Failure {
 }
 
 /// Leaves choices out and lowers them, for as long as what they lead to fails still.
-fn smaller(first: Failure, case: &Case, forall: &Forall, emulator: &mut Emulator) -> Failure {
+fn smaller(first: Failure, case: &Case, forall: &Forall, function: &mut impl Call) -> Failure {
     let mut best = first;
     let mut left = SHRINKS;
     let mut attempt = |candidate: Vec<u32>, best: &mut Failure| {
@@ -317,7 +303,7 @@ fn smaller(first: Failure, case: &Case, forall: &Forall, emulator: &mut Emulator
         if order(&taken) >= order(&best.choices) {
             return false;
         }
-        let outcome = emulator.decide(&event);
+        let outcome = function.call(&event, Exactly::No);
         let differences = judge(case, &event, &outcome);
         let fails = !differences.is_empty();
         if fails {

@@ -7,22 +7,20 @@ mod expect;
 mod forall;
 mod pattern;
 mod rewrite;
+mod run;
 
 pub use expect::{Difference, Expect, compare};
 pub use forall::{Forall, Trial};
 pub(super) use rewrite::told;
 pub use rewrite::{Unchanged, updated};
+pub use run::{run, run_all};
 
-use super::emulator::Emulator;
 use super::event::Event;
 use super::kvs::KeyValues;
 use super::outcome::Outcome;
 use super::places::{self, Step};
-use super::runtime::Runtime;
 use crate::source::{Diagnostic, SourcePath, Sources};
-use rayon::prelude::*;
 use serde_json::{Value, json};
-use std::ops::ControlFlow;
 
 /// One case.
 #[derive(Clone, Debug)]
@@ -99,10 +97,15 @@ impl Verdict {
     }
 }
 
-/// The case files of a function: `functions/<name>.cases/*.json`, in the order of their names.
-pub fn of(sources: &Sources, function: &SourcePath) -> Vec<SourcePath> {
+/// Where the cases of a function lie: `functions/<name>.cases`, beside it.
+pub fn folder(function: &SourcePath) -> String {
     let stem = function.as_str().rsplit_once('.').map_or(function.as_str(), |(stem, _)| stem);
-    let folder = format!("{stem}.cases");
+    format!("{stem}.cases")
+}
+
+/// The case files of a function, in the order of their names.
+pub fn of(sources: &Sources, function: &SourcePath) -> Vec<SourcePath> {
+    let folder = folder(function);
     sources
         .under(&folder)
         .map(|(path, _)| path)
@@ -207,46 +210,6 @@ pub fn parse(path: &SourcePath, text: &str) -> (Option<Case>, Vec<Diagnostic>) {
     (case, problems)
 }
 
-/// Runs a case against a function's code.
-pub fn run(case: &Case, code: &str, runtime: Runtime) -> Verdict {
-    let mut verdicts = run_all(std::slice::from_ref(case), code, runtime, Trial::default());
-    verdicts.pop().expect("a verdict for each case")
-}
-
-/// Runs cases against a function's code, in one emulator for as long as they have the same key-value store; properties on all
-/// cores. `trial` says with which events of a property, and how many. There is a verdict for each case, in their order.
-pub fn run_all(cases: &[Case], code: &str, runtime: Runtime, trial: Trial) -> Vec<Verdict> {
-    let mut verdicts = Vec::with_capacity(cases.len());
-    for cases in cases.chunk_by(|one, other| one.pairs == other.pairs) {
-        let mut emulator = match Emulator::load(code, runtime, cases[0].pairs.clone()) {
-            Ok(emulator) => emulator,
-            Err(error) => {
-                verdicts.extend(cases.iter().map(|case| Verdict::of(case, Outcome::failed(error.clone()))));
-                continue;
-            }
-        };
-        for cases in cases.chunk_by(|one, other| one.forall.is_some() == other.forall.is_some()) {
-            if cases[0].forall.is_some() {
-                // Hundreds of events each: an engine for every thread is worth its while.
-                let share = cases.len().div_ceil(rayon::current_num_threads()).max(1);
-                let shares: Vec<_> = cases.chunks(share).map(|cases| (cases, emulator.another())).collect();
-                let tried = shares.into_par_iter().flat_map_iter(|(cases, mut emulator)| {
-                    let one = move |case: &Case| Some(forall::run(case, case.forall.as_ref()?, &mut emulator, trial));
-                    cases.iter().filter_map(one)
-                });
-                verdicts.extend(tried.collect::<Vec<_>>());
-                continue;
-            }
-            let mut waiting = cases.iter();
-            emulator.run_all(cases.iter().map(|case| case.event.clone()), |_, outcome| {
-                verdicts.extend(waiting.next().map(|case| Verdict::of(case, outcome)));
-                ControlFlow::Continue(())
-            });
-        }
-    }
-    verdicts
-}
-
 /// What of the outcome of one of a case's events is not as expected.
 fn judge(case: &Case, event: &Event, outcome: &Outcome) -> Vec<Difference> {
     compare(&case.expected(event), outcome)
@@ -255,6 +218,7 @@ fn judge(case: &Case, event: &Event, outcome: &Outcome) -> Vec<Difference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::runtime::Runtime;
 
     #[test]
     fn a_malformed_case_is_told_so() {
@@ -371,6 +335,6 @@ mod tests {
         assert_eq!(uris(0), uris(0));
         assert_ne!(uris(0)[1..], uris(1)[1..]);
         let trial = Trial { seed: 0, tries: Some(7) };
-        assert_eq!(run_all(&[case], ROUTE, Runtime::V2, trial)[0].tries, 7);
+        assert_eq!(run_all(vec![case], ROUTE, Runtime::V2, trial)[0].1.tries, 7);
     }
 }

@@ -13,11 +13,10 @@ pub(super) fn check(sources: &Sources, entry: &SourcePath, runtime: Runtime, dia
         );
     }
     if cases::of(sources, entry).is_empty() {
-        let folder = entry.as_str().rsplit_once('.').map_or(entry.as_str(), |(stem, _)| stem);
         diagnostics.push(
             Diagnostic::warning("CFF093", "no case says what this function shall do")
                 .at(entry, Span::default())
-                .hint(format!("write one: `{folder}.cases/<name>.json`")),
+                .hint(format!("write one: `{}/<name>.json`", cases::folder(entry))),
         );
     }
 }

@@ -5,27 +5,29 @@
 //! after it made the closure is undone. Variables that are never written again are safe, and so are objects, whose
 //! properties are written; but a function *declaration* is a closure that was made before any variable had its first value.
 
+use super::Form;
 use super::findings::Findings;
 use crate::script::Position;
 use crate::script::ast::{
-    ArrowExpr, AssignExpr, AssignTarget, AwaitExpr, BindingIdent, DoWhileStmt, FnDecl, ForInStmt, ForOfStmt, ForStmt, Function, Id,
-    Ident, Pat, SimpleAssignTarget, UpdateExpr, VarDeclarator, WhileStmt,
+    ArrowExpr, AssignExpr, AssignTarget, AwaitExpr, BindingIdent, Constructor, DoWhileStmt, FnDecl, ForInStmt, ForOfStmt, ForStmt,
+    Function, Id, Ident, Pat, SimpleAssignTarget, UpdateExpr, VarDeclarator, WhileStmt,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::source::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn check(findings: &mut Findings<'_, '_>) {
+pub(super) fn check(findings: &mut Findings<'_, '_>, form: Form) {
     let module = findings.model.parsed.module();
-    module.visit_with(&mut Functions { findings });
+    module.visit_with(&mut Functions { findings, form });
 }
 
 struct Functions<'f, 'm, 'a> {
     findings: &'f mut Findings<'m, 'a>,
+    form: Form,
 }
 
 impl Functions<'_, '_, '_> {
-    fn judge(&mut self, frame: Frame) {
+    fn judge(&mut self, frame: Frame, last: Option<&Pat>) {
         let Some(first) = frame.awaits.iter().min_by_key(|place| place.lo) else { return };
         // What stands before an `await` in the same loop comes after it in the next round.
         let looped = |at: u32| {
@@ -34,6 +36,17 @@ impl Functions<'_, '_, '_> {
             frame.loops.iter().any(together)
         };
         let after = |at: u32| at >= first.hi.0 || looped(at);
+        // A module's are kept in variables by the bundler.
+        if let (Some(Pat::Rest(rest)), Form::Script) = (last, self.form)
+            && let Pat::Ident(rest) = &*rest.arg
+            && let Some(lost) =
+                frame.uses.iter().find(|used| used.name == rest.to_id() && after(used.closure.unwrap_or(used.place.lo.0)))
+        {
+            let name = &rest.id.sym;
+            let problem = Diagnostic::warning("CFF038", format!("the rest parameter `{name}` is nothing after an `await`"))
+                .hint(format!("keep it in a variable before: `const kept = {name};`"));
+            self.findings.add(problem, lost.place);
+        }
         let mut by_name: BTreeMap<&Id, Vec<&Used>> = BTreeMap::new();
         for used in frame.uses.iter().filter(|used| frame.own.contains(&used.name)) {
             by_name.entry(&used.name).or_default().push(used);
@@ -71,7 +84,7 @@ impl Visit for Functions<'_, '_, '_> {
             let mut frame = Frame::default();
             node.params.visit_with(&mut frame);
             node.body.visit_with(&mut frame);
-            self.judge(frame);
+            self.judge(frame, node.params.last().map(|last| &last.pat));
         }
         node.visit_children_with(self);
     }
@@ -81,7 +94,7 @@ impl Visit for Functions<'_, '_, '_> {
             let mut frame = Frame::default();
             node.params.visit_with(&mut frame);
             node.body.visit_with(&mut frame);
-            self.judge(frame);
+            self.judge(frame, node.params.last());
         }
         node.visit_children_with(self);
     }
@@ -175,6 +188,10 @@ impl Visit for Frame {
         self.within(node.span.lo.0, |this| node.visit_children_with(this));
     }
 
+    fn visit_constructor(&mut self, node: &Constructor) {
+        self.within(node.span.lo.0, |this| node.visit_children_with(this));
+    }
+
     fn visit_arrow_expr(&mut self, node: &ArrowExpr) {
         self.within(node.span.lo.0, |this| node.visit_children_with(this));
     }
@@ -232,6 +249,8 @@ mod tests {
             "let n = 0; const f = async () => { n = 4; }; await f(); return n;",
             "let n = 0; const f = () => n; n = 7; await g(); return [n, f()].join('');",
             "let n = 0; for (let i = 0; i < 2; i++) { [1].forEach(x => { n += x; }); await g(); } return n;",
+            "const f = async (...list) => { await g(); return list.length; }; return f(1);",
+            "const f = async function (...list) { for (;;) { const n = list.length; if (n) return n; await g(); } }; return f(1);",
         ] {
             assert!(forgets(body), "{body}");
         }
@@ -249,6 +268,9 @@ mod tests {
             "const seen = []; [1, 2].forEach(x => { seen.push(x); }); await g(); return seen.join('');",
             "let n = 'a'; try { n = await g(); } catch (e) { console.log(String(e)); } return n;",
             "let n = 0; n = 7; const f = () => n; await g(); return [n, f()].join('');",
+            "const f = async (...list) => { const kept = list; await g(); return kept.length; }; return f(1);",
+            "const f = async (...list) => { const count = () => list.length; await g(); return count(); }; return f(1);",
+            "const f = async (...list) => list.length; await g(); return f(1);",
         ] {
             assert!(!forgets(body), "{body}");
         }

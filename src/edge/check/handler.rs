@@ -7,7 +7,8 @@ use super::model::{Body, Model, bare, properties};
 use super::shape::Shape;
 use crate::script::Spanned as _;
 use crate::script::ast::{
-    ArrowExpr, AssignExpr, AssignTarget, Expr, Function, Ident, MemberExpr, ReturnStmt, SimpleAssignTarget, VarDecl, VarDeclKind,
+    ArrowExpr, AssignExpr, AssignTarget, Constructor, Expr, Function, Ident, MemberExpr, ReturnStmt, SimpleAssignTarget, VarDecl,
+    VarDeclKind,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::source::{Diagnostic, Span, line_column, near};
@@ -132,6 +133,7 @@ impl Visit for ReturnStatements<'_, '_, '_> {
         }
     }
     fn visit_function(&mut self, _: &Function) {}
+    fn visit_constructor(&mut self, _: &Constructor) {}
     fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
 }
 

@@ -119,6 +119,10 @@ impl Entries<'_, '_, '_> {
         let find = |wanted: &str| known.iter().find(|property| property.name == wanted);
         if let Some(value) = find("value").and_then(|property| property.value.as_deref()) {
             self.value(what, name, value);
+            // Beside a `value`, nobody would miss the list.
+            for property in known.iter().filter(|property| property.name != "multiValue") {
+                self.misspelt(property.name, property.place);
+            }
         } else if all && find("value").is_none() && find("multiValue").is_none() {
             let similar = known.iter().find(|property| matches!(property.name.to_lowercase().as_str(), "value" | "multivalue"));
             let (place, hint) = match similar {
@@ -236,11 +240,15 @@ impl Entries<'_, '_, '_> {
 
     fn wrong_key(&mut self, member: &MemberExpr) {
         if let Some(name) = member_name(&member.prop)
-            && name.eq_ignore_ascii_case("multivalue")
             && name != "multiValue"
             && matches!(self.findings.model.shape(&member.obj), Shape::Entry(..))
         {
-            let place = member_place(&member.prop);
+            self.misspelt(name, member_place(&member.prop));
+        }
+    }
+
+    fn misspelt(&mut self, name: &str, place: Position) {
+        if name.eq_ignore_ascii_case("multivalue") {
             let fix = self.findings.renamed(place, name, "multiValue");
             let problem = Diagnostic::warning("CFF065", format!("an entry has no `{name}`")).hint("it is called `multiValue`");
             self.findings.add(Diagnostic { fix, ..problem }, place);

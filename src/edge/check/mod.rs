@@ -276,7 +276,7 @@ fn module_problems(
     path::check(&mut findings, habits);
     guard::check(&mut findings);
     store::check(&mut findings);
-    forgets::check(&mut findings);
+    forgets::check(&mut findings, form);
     patterns::check(&mut findings);
     redirects::check(&mut findings, all);
     texts::check(&mut findings);

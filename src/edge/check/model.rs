@@ -5,11 +5,11 @@ use super::flow::Ends;
 use super::shape::{Origin, Shape};
 use crate::script::Parsed;
 use crate::script::ast::{
-    ArrowExpr, ArrowFunctionBody, AssignExpr, AssignOp, AssignTarget, BinaryOp, CallExpr, Callee, CatchClause, ClassDecl, Decl,
-    DefaultDecl, ExportDecl, ExportDefaultDecl, ExportNamedSpecifier, Expr, FnDecl, FnExpr, ForHead, ForInStmt, ForOfStmt,
-    Function, Id, Ident, ImportDecl, ImportSpecifier, Lit, MemberExpr, MemberProp, MethodProp, ModuleExportName, ObjectLit,
-    ObjectPatProp, OptChainBase, Pat, Prop, PropName, PropOrSpread, SimpleAssignTarget, Stmt, TryStmt, UnaryExpr, UnaryOp,
-    UpdateExpr, VarDeclarator,
+    ArrowExpr, ArrowFunctionBody, AssignExpr, AssignOp, AssignTarget, BinaryOp, CallExpr, Callee, CatchClause, ClassDecl,
+    Constructor, Decl, DefaultDecl, ExportDecl, ExportDefaultDecl, ExportNamedSpecifier, Expr, FnDecl, FnExpr, ForHead, ForInStmt,
+    ForOfStmt, Function, Id, Ident, ImportDecl, ImportSpecifier, Lit, MemberExpr, MemberProp, MethodProp, ModuleExportName,
+    ObjectLit, ObjectPatProp, OptChainBase, Pat, Prop, PropName, PropOrSpread, SimpleAssignTarget, Stmt, TryStmt, UnaryExpr,
+    UnaryOp, UpdateExpr, VarDeclarator,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
@@ -620,6 +620,7 @@ impl Visit for Returns {
         self.0.push(node.arg.as_deref().cloned());
     }
     fn visit_function(&mut self, _: &Function) {}
+    fn visit_constructor(&mut self, _: &Constructor) {}
     fn visit_arrow_expr(&mut self, _: &ArrowExpr) {}
 }
 
@@ -916,6 +917,15 @@ impl Visit for Reader<'_> {
             node.params.visit_with(this);
             node.body.visit_with(this);
         });
+    }
+
+    fn visit_constructor(&mut self, node: &Constructor) {
+        let parameters = node.params.iter().filter_map(|parameter| parameter.as_param());
+        let parameters: Vec<&Pat> = parameters.map(|parameter| &parameter.pat).collect();
+        let body = node.body.as_ref();
+        let span = body.map_or(node.span, |body| body.span);
+        let body = Body::Block(Rc::new(body.map(|body| body.stmts.clone()).unwrap_or_default()), span);
+        self.function(&parameters, body, false, node.span, |this| node.visit_children_with(this));
     }
 
     fn visit_arrow_expr(&mut self, node: &ArrowExpr) {

@@ -5,7 +5,8 @@ use super::model::{bare, member_name, properties, property};
 use super::shape::Shape;
 use crate::script::Spanned as _;
 use crate::script::ast::{
-    ArrayLit, ArrowExpr, AssignExpr, AssignOp, AssignTarget, CallExpr, Expr, Function, Lit, ObjectLit, SimpleAssignTarget,
+    ArrayLit, ArrowExpr, AssignExpr, AssignOp, AssignTarget, CallExpr, Constructor, Expr, Function, Lit, ObjectLit,
+    SimpleAssignTarget,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::source::Diagnostic;
@@ -158,6 +159,12 @@ impl Visit for Responses<'_, '_, '_> {
     }
 
     fn visit_function(&mut self, node: &Function) {
+        let within = std::mem::replace(&mut self.within, false);
+        node.visit_children_with(self);
+        self.within = within;
+    }
+
+    fn visit_constructor(&mut self, node: &Constructor) {
         let within = std::mem::replace(&mut self.within, false);
         node.visit_children_with(self);
         self.within = within;

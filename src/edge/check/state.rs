@@ -5,8 +5,8 @@ use super::findings::Findings;
 use super::model::{bare, member_name};
 use super::shape::Shape;
 use crate::script::ast::{
-    ArrowExpr, AssignExpr, AssignOp, AssignTarget, CallExpr, Callee, Class, Expr, Function, Id, Ident, IfStmt, Lit, MemberExpr,
-    MemberProp, ModuleItem, NewExpr, SimpleAssignTarget, ThrowStmt, TryStmt, UpdateExpr, VarDeclarator,
+    ArrowExpr, AssignExpr, AssignOp, AssignTarget, CallExpr, Callee, Class, Constructor, Expr, Function, Id, Ident, IfStmt, Lit,
+    MemberExpr, MemberProp, ModuleItem, NewExpr, SimpleAssignTarget, ThrowStmt, TryStmt, UpdateExpr, VarDeclarator,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{Position, Spanned as _};
@@ -232,6 +232,10 @@ impl Visit for Kept<'_, '_, '_> {
     }
 
     fn visit_function(&mut self, node: &Function) {
+        self.inside(node.span, |this| node.visit_children_with(this));
+    }
+
+    fn visit_constructor(&mut self, node: &Constructor) {
         self.inside(node.span, |this| node.visit_children_with(this));
     }
 

@@ -8,8 +8,8 @@ use super::shape::Shape;
 use crate::script::Spanned as _;
 use crate::script::ast::{
     ArrowExpr, ArrowFunctionBody, AssignExpr, AssignTarget, AwaitExpr, BinExpr, BinaryOp, BindingIdent, CallExpr, Callee, CondExpr,
-    Decl, ExportDecl, Expr, ExprStmt, FnDecl, ForInStmt, ForOfStmt, Function, Id, Ident, IfStmt, Lit, MemberExpr, MemberProp, Pat,
-    SimpleAssignTarget, SwitchStmt, Tpl, TryStmt, UnaryExpr, UnaryOp, VarDeclarator, WhileStmt,
+    Constructor, Decl, ExportDecl, Expr, ExprStmt, FnDecl, ForInStmt, ForOfStmt, Function, Id, Ident, IfStmt, Lit, MemberExpr,
+    MemberProp, Pat, SimpleAssignTarget, SwitchStmt, Tpl, TryStmt, UnaryExpr, UnaryOp, VarDeclarator, WhileStmt,
 };
 use crate::script::visit::{Visit, VisitWith};
 use serde_json::{Map, Value, json};
@@ -435,6 +435,11 @@ impl Visit for Promises<'_, '_, '_> {
     }
 
     fn visit_function(&mut self, node: &Function) {
+        let function = self.findings.model.function_at(node.span);
+        self.separate(function, |this| node.visit_children_with(this));
+    }
+
+    fn visit_constructor(&mut self, node: &Constructor) {
         let function = self.findings.model.function_at(node.span);
         self.separate(function, |this| node.visit_children_with(this));
     }

@@ -90,7 +90,8 @@ impl Texts<'_, '_, '_> {
     fn names_of_query(&mut self, of: &Expr, place: crate::script::Position) {
         if !self.sorts && self.findings.model.shape(of) == Shape::Table(Table::Query) {
             let hint = "put them in order: `Object.keys(…).sort()`";
-            let message = "names such as `1` keep their place at the edge, and come first in other engines";
+            let message =
+                "the order of names is the edge's own: names such as `1` are not first, and more than ten are in no order";
             self.findings.warning("CFF085", place, message, hint);
         }
     }

@@ -43,8 +43,8 @@ pub(super) struct Engine {
     traces: Rc<Traces>,
     /// From places in what the engine was given to places in what was uploaded.
     origin: Origin,
-    /// Whether a bare `null` was thrown.
-    threw_null: Cell<bool>,
+    /// Whether a bare `null` was thrown, or an error of the engine's that says nothing.
+    threw_bare: Cell<bool>,
     context: Context,
 }
 
@@ -74,14 +74,14 @@ impl Engine {
             Err(error) => return Outcome::failed(error),
         };
         let mut outcome = engine.outcome(event, exactly);
-        if engine.threw_null.get()
+        if engine.threw_bare.get()
             && let Ok(roomy) = Self::new(script, runtime, pairs)
         {
-            // The engine throws a bare `null` when there is no memory left for an error, and a script may do so at any time. Where
-            // there is plenty of memory, it is the script.
+            // The engine throws a bare `null` when there is no memory left for an error, or an error for whose words there is none; a
+            // script may do so at any time. Where there is plenty of memory, it is the script.
             roomy.context.runtime().set_memory_limit(PLENTY);
             roomy.outcome(event, exactly);
-            if !roomy.threw_null.get() {
+            if !roomy.threw_bare.get() {
                 outcome.error = Some(RunError::execution(NO_MEMORY));
             }
         }
@@ -126,13 +126,13 @@ impl Engine {
         });
         let origin = script.origin();
         let (world, script, imports, turns) = made?;
-        let threw_null = Cell::new(false);
-        Ok(Self { world, script, imports, turns, rejections, budget, traces, origin, threw_null, context })
+        let threw_bare = Cell::new(false);
+        Ok(Self { world, script, imports, turns, rejections, budget, traces, origin, threw_bare, context })
     }
 
     fn outcome(&self, event: &Event, exactly: Exactly) -> Outcome {
         self.traces.begin();
-        self.threw_null.set(false);
+        self.threw_bare.set(false);
         let (returned, spent) = self.context.with(|ctx| {
             self.budget.begin();
             let mut spent = None;
@@ -250,13 +250,17 @@ impl Engine {
     /// An exception in the words of the edge.
     fn thrown<'js>(&self, ctx: &Ctx<'js>, value: Value<'js>) -> RunError {
         if value.is_null() {
-            self.threw_null.set(true);
+            self.threw_bare.set(true);
             return RunError::execution("null");
         }
         let exception = value.as_object().and_then(|object| Exception::from_object(object.clone()));
         let is_internal = |exception: &Exception<'_>| exception.get::<_, String>("name").is_ok_and(|name| name == "InternalError");
-        if exception.is_some_and(|exception| exception.message().as_deref() == Some("out of memory") && is_internal(&exception)) {
-            return RunError::execution(NO_MEMORY);
+        if let Some(exception) = exception.filter(is_internal) {
+            match exception.message().as_deref() {
+                Some("out of memory") => return RunError::execution(NO_MEMORY),
+                None | Some("") => self.threw_bare.set(true),
+                Some(_) => {}
+            }
         }
         let describe = self.world.describe.clone().restore(ctx);
         match describe.and_then(|describe| describe.call::<_, Vec<String>>((value,))) {
@@ -297,8 +301,10 @@ impl Engine {
 /// Whether a run is counted to the turn, or in whole ticks. Finding out what is left of a tick takes up to a whole one, twice, which
 /// is several times as long as what most functions do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exactly {
+pub(in crate::edge) enum Exactly {
+    /// To the turn.
     Yes,
+    /// In whole ticks.
     No,
 }
 
@@ -308,11 +314,15 @@ const TICK: u32 = 5_000;
 /// What [`Engine::left_of_tick`] is exact to. It rounds down, so that a function that does nothing has spent one of these.
 const STEP: u32 = 50;
 
-/// Goes round until the engine stops it, and tells how often. A turn is two jumps; each inner loop is one, and takes a third of
-/// the time of a `for` that counts.
+/// Goes round until the engine stops it, and tells how often. A turn is two jumps; to look for an object that is not there in a
+/// long chain of prototypes is one for each link of it, and takes a third of the time of jumps that a script makes.
 fn turns() -> String {
-    let jumps = "while(f);".repeat(2 * STEP as usize - 1);
-    format!("(function(){{var n;return[function(f){{for(n=0;;n+={STEP}){{{jumps}}}}},function(){{return n}}]}})()")
+    // And one for the call, one to go round.
+    let links = 2 * STEP - 2;
+    format!(
+        "(function(){{var n,i,chain=null,other={{isIn:Object.prototype.isPrototypeOf}};for(i=0;i<={links};i++)chain=Object.create(chain);\
+         return[function(){{for(n=0;;n+={STEP})other.isIn(chain)}},function(){{return n}}]}})()"
+    )
 }
 
 /// The parts of the world, each a function of what it needs.

@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::script::Script;
 use super::{message, pattern};
+use crate::edge::keys;
 use crate::edge::outcome::{Frame, RunError};
 use crate::edge::runtime::Runtime;
 use crate::edge::syntax;
@@ -141,6 +142,15 @@ pub(super) fn object<'js>(
     // Of texts without half pairs, which is all that can leave the engine.
     host.set("hasLong", Function::new(ctx.clone(), |text: String| is_long(&text))?)?;
     host.set("isAscii", Function::new(ctx.clone(), |text: String| text.is_ascii())?)?;
+    host.set("areDealt", Function::new(ctx.clone(), |text: String| keys::are_dealt(&text))?)?;
+    // The places of names, in the order of the edge.
+    host.set(
+        "kept",
+        Function::new(ctx.clone(), |names: Vec<String>| {
+            let named: Vec<(usize, String)> = names.into_iter().enumerate().collect();
+            keys::kept(named, |(_, name)| name).into_iter().map(|(at, _)| at).collect::<Vec<_>>()
+        })?,
+    )?;
     host.set("hasIndex", Function::new(ctx.clone(), |text: String| has_index(&text))?)?;
     // What is wrong with a pattern, or nothing; and the pattern for the engine.
     host.set(
@@ -151,10 +161,11 @@ pub(super) fn object<'js>(
         })?,
     )?;
     let code: Rc<str> = script.code().into();
+    let constants = script.constants().clone();
     host.set(
         "words",
         Function::new(ctx.clone(), move |name: String, said: String, native: bool, line: usize, column: usize| {
-            message::translate(&name, &said, native, || message::called(&code, line, column))
+            message::translate(&name, &said, native, &constants, || message::called(&code, line, column))
         })?,
     )?;
 

@@ -3,6 +3,7 @@
 
 use super::script::Origin;
 use crate::edge::outcome::Frame;
+use std::collections::BTreeSet;
 
 /// The calls of a stack that are in the script: `at f (function.js:1:234)`, in what the engine was given, as places in what
 /// was uploaded.
@@ -48,10 +49,16 @@ pub(super) fn joined(name: &str, message: &str) -> String {
 }
 
 /// The engine's message as njs would have put it; nothing where it is no message of the engine's, or has no counterpart.
-/// `native` says that a built-in threw it, and `called` finds what was called.
-pub(super) fn translate(name: &str, message: &str, native: bool, called: impl Fn() -> String) -> Option<String> {
+/// `native` says that a built-in threw it, `constants` are those that the script assigns to, and `called` finds what was called.
+pub(super) fn translate(
+    name: &str,
+    message: &str,
+    native: bool,
+    constants: &BTreeSet<String>,
+    called: impl Fn() -> String,
+) -> Option<String> {
     match name {
-        "TypeError" => type_error(message, native, called),
+        "TypeError" => type_error(message, native, constants, called),
         "ReferenceError" => reference_error(message),
         "RangeError" => range_error(message),
         "URIError" => Some("malformed URI".to_owned()),
@@ -59,7 +66,7 @@ pub(super) fn translate(name: &str, message: &str, native: bool, called: impl Fn
     }
 }
 
-fn type_error(message: &str, native: bool, called: impl Fn() -> String) -> Option<String> {
+fn type_error(message: &str, native: bool, constants: &BTreeSet<String>, called: impl Fn() -> String) -> Option<String> {
     // cannot read property 'x' of undefined
     if let Some(rest) = message.strip_prefix("cannot read property '") {
         let (property, of) = rest.rsplit_once("' of ")?;
@@ -71,7 +78,10 @@ fn type_error(message: &str, native: bool, called: impl Fn() -> String) -> Optio
         return Some(format!("property set on primitive {of} type"));
     }
     if let Some(name) = message.strip_suffix("' is read-only").and_then(|rest| rest.strip_prefix('\'')) {
-        return Some(format!("Cannot assign to read-only property \"{name}\" of object"));
+        return Some(match constants.contains(name) {
+            true => "assignment to constant variable".to_owned(),
+            false => format!("Cannot assign to read-only property \"{name}\" of object"),
+        });
     }
     let words = match message {
         "not a function" if native => "callback argument is not callable",

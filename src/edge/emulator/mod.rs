@@ -15,11 +15,11 @@ use super::event::Event;
 use super::kvs::KeyValues;
 use super::outcome::{Outcome, RunError};
 use super::runtime::Runtime;
-use engine::{Engine, Exactly};
+use engine::Engine;
+pub(super) use engine::Exactly;
 use script::Script;
-use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -30,10 +30,13 @@ const THREAD_STACK: usize = 8 << 20;
 /// The tick counter ends every run within a fraction of a second. This is for what does not tick, such as
 /// joining an array of four thousand million holes: the thread is left to itself then. Long enough for a machine that is busy
 /// with other things to make an engine and run it.
-const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
-/// How many events are with the engine before the first of their outcomes is looked at: enough that neither waits for the other.
-const AHEAD: usize = 64;
+/// Whatever calls a function with events.
+pub(super) trait Call {
+    /// Calls it with one.
+    fn call(&mut self, event: &Event, exactly: Exactly) -> Outcome;
+}
 
 /// A loaded function. It may be sent to another thread.
 ///
@@ -41,10 +44,16 @@ const AHEAD: usize = 64;
 /// anew, and a script that reaches for the built-ins themselves gets a fresh engine for every event.
 #[derive(Debug)]
 pub struct Emulator {
+    loaded: Loaded,
+    worker: Option<Worker>,
+}
+
+/// What an engine is made for.
+#[derive(Clone, Debug)]
+struct Loaded {
     script: Arc<Script>,
     runtime: Runtime,
     pairs: Arc<KeyValues>,
-    worker: Option<Worker>,
 }
 
 impl Emulator {
@@ -53,7 +62,7 @@ impl Emulator {
     /// # Errors
     /// Where CloudFront would refuse the upload, or the engine of the edge could not parse it.
     pub fn load(code: &str, runtime: Runtime, pairs: KeyValues) -> Result<Self, RunError> {
-        Ok(Self { script: Arc::new(Script::new(code, runtime)?), runtime, pairs: Arc::new(pairs), worker: None })
+        Ok(Self::of(Script::new(code, runtime)?, runtime, pairs))
     }
 
     /// Takes a script that was made to count, see [`script::count`](crate::script::count): each outcome then says which branches were
@@ -62,13 +71,17 @@ impl Emulator {
     /// # Errors
     /// Where the engine of the edge could not parse it.
     pub fn load_counted(code: &str, runtime: Runtime, pairs: KeyValues) -> Result<Self, RunError> {
-        Ok(Self { script: Arc::new(Script::counted(code, runtime)?), runtime, pairs: Arc::new(pairs), worker: None })
+        Ok(Self::of(Script::counted(code, runtime)?, runtime, pairs))
     }
 
-    /// One for another thread, with the same function.
+    fn of(script: Script, runtime: Runtime, pairs: KeyValues) -> Self {
+        Self { loaded: Loaded { script: Arc::new(script), runtime, pairs: Arc::new(pairs) }, worker: None }
+    }
+
+    /// The same function with another key-value store.
     #[must_use]
-    pub fn another(&self) -> Self {
-        Self { script: self.script.clone(), runtime: self.runtime, pairs: self.pairs.clone(), worker: None }
+    pub(super) fn with(&self, pairs: &KeyValues) -> Self {
+        Self { loaded: Loaded { pairs: Arc::new(pairs.clone()), ..self.loaded.clone() }, worker: None }
     }
 
     /// Calls the function with an event.
@@ -81,66 +94,27 @@ impl Emulator {
         self.call(event, Exactly::No)
     }
 
-    /// [`run`](Self::run) for one event after the other. The function goes on while the outcomes before are looked at; nothing is
-    /// looked at any more after `look` breaks.
-    pub fn run_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(&Event, Outcome) -> ControlFlow<()>) {
-        self.all(events, Exactly::Yes, look);
+    /// Does `work` where an engine lives, so that no event has to be sent there and no outcome waited for. Nobody waits for the
+    /// thread: what does not tick may keep it for ever, and then its pulse stands still.
+    ///
+    /// # Errors
+    /// Where the system has no thread to give.
+    pub(super) fn visit(&self, work: impl FnOnce(&mut Resident) + Send + 'static) -> std::io::Result<Pulse> {
+        let pulse = Pulse::default();
+        let (loaded, beat) = (self.loaded.clone(), pulse.clone());
+        spawn(move || work(&mut Resident { loaded, engine: None, pulse: beat }))?;
+        Ok(pulse)
     }
+}
 
-    /// [`decide`](Self::decide) in the same way.
-    pub fn decide_all(&mut self, events: impl IntoIterator<Item = Event>, look: impl FnMut(&Event, Outcome) -> ControlFlow<()>) {
-        self.all(events, Exactly::No, look);
-    }
-
+impl Call for Emulator {
     fn call(&mut self, event: &Event, exactly: Exactly) -> Outcome {
-        self.send(&Arc::new(event.clone()), exactly);
-        self.receive()
-    }
-
-    fn all(
-        &mut self,
-        events: impl IntoIterator<Item = Event>,
-        exactly: Exactly,
-        mut look: impl FnMut(&Event, Outcome) -> ControlFlow<()>,
-    ) {
-        let mut events = events.into_iter().map(Arc::new).fuse();
-        let mut sent = VecDeque::with_capacity(AHEAD);
-        loop {
-            while sent.len() < AHEAD
-                && let Some(event) = events.next()
-            {
-                self.send(&event, exactly);
-                sent.push_back(event);
-            }
-            let Some(event) = sent.pop_front() else { return };
-            let outcome = self.receive();
-            if self.worker.is_none() {
-                // It was left behind with all that it had been given.
-                sent.iter().for_each(|event| self.send(event, exactly));
-            }
-            if look(&event, outcome).is_break() {
-                // The answers that are on their way are nobody's.
-                self.worker = self.worker.take().filter(|_| sent.is_empty());
-                return;
-            }
-        }
-    }
-
-    fn send(&mut self, event: &Arc<Event>, exactly: Exactly) {
-        if self.worker.is_none() {
-            self.worker = Worker::start(self.script.clone(), self.runtime, self.pairs.clone()).ok();
-        }
-        if let Some(worker) = &self.worker {
-            // One that has ended is noticed when its answer is missing.
-            let _ = worker.events.send((Arc::clone(event), exactly));
-        }
-    }
-
-    /// The outcome of the first event that has none yet.
-    fn receive(&mut self) -> Outcome {
-        let Some(worker) = self.worker.take() else {
-            return Outcome::failed(RunError::execution("InternalError: no thread to run the function on"));
+        let worker = match self.worker.take().map_or_else(|| Worker::start(self.loaded.clone()), Ok) {
+            Ok(worker) => worker,
+            Err(_) => return Outcome::failed(RunError::execution("InternalError: no thread to run the function on")),
         };
+        // One that has ended is noticed when its answer is missing.
+        let _ = worker.events.send((event.clone(), exactly));
         match worker.outcomes.recv_timeout(PATIENCE) {
             Ok(outcome) => {
                 self.worker = Some(worker);
@@ -162,26 +136,66 @@ pub fn run(code: &str, runtime: Runtime, pairs: KeyValues, event: &Event) -> Out
     }
 }
 
-/// The thread that holds the engine: it has a stack of known size, and can be left behind.
+/// A function on the thread of its engine: see [`Emulator::visit`].
+pub(super) struct Resident {
+    loaded: Loaded,
+    engine: Option<Engine>,
+    pulse: Pulse,
+}
+
+impl Resident {
+    /// Gives the function another key-value store, if it is another.
+    pub(super) fn meet(&mut self, pairs: &KeyValues) {
+        if *self.loaded.pairs != *pairs {
+            self.loaded.pairs = Arc::new(pairs.clone());
+            self.engine = None;
+        }
+    }
+}
+
+impl Call for Resident {
+    fn call(&mut self, event: &Event, exactly: Exactly) -> Outcome {
+        self.pulse.0.fetch_add(1, Ordering::Relaxed);
+        let Loaded { script, runtime, pairs } = &self.loaded;
+        Engine::run(&mut self.engine, script, *runtime, pairs, (event, exactly))
+    }
+}
+
+/// Beats with every event that is begun.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// How often it has beaten.
+    pub(super) fn beats(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The thread that holds the engine of an [`Emulator`], and can be left behind.
 #[derive(Debug)]
 struct Worker {
-    events: Sender<(Arc<Event>, Exactly)>,
+    events: Sender<(Event, Exactly)>,
     outcomes: Receiver<Outcome>,
 }
 
 impl Worker {
-    fn start(script: Arc<Script>, runtime: Runtime, pairs: Arc<KeyValues>) -> std::io::Result<Self> {
-        let (events, inbox) = channel::<(Arc<Event>, Exactly)>();
+    fn start(loaded: Loaded) -> std::io::Result<Self> {
+        let (events, inbox) = channel::<(Event, Exactly)>();
         let (outbox, outcomes) = channel();
-        thread::Builder::new().name("edge".to_owned()).stack_size(THREAD_STACK).spawn(move || {
-            let mut engine = None;
+        spawn(move || {
+            let mut resident = Resident { loaded, engine: None, pulse: Pulse::default() };
             for (event, exactly) in inbox {
-                let outcome = Engine::run(&mut engine, &script, runtime, &pairs, (&event, exactly));
-                if outbox.send(outcome).is_err() {
+                if outbox.send(resident.call(&event, exactly)).is_err() {
                     break;
                 }
             }
         })?;
         Ok(Self { events, outcomes })
     }
+}
+
+/// A thread with a stack of known size.
+fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name("edge".to_owned()).stack_size(THREAD_STACK).spawn(work).map(drop)
 }

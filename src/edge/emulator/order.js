@@ -1,6 +1,6 @@
-// Objects that keep their keys in the order in which they came, also keys that look like integers: at the edge there is
-// no other order, and the engine puts such keys first. It is done for what comes in (an event, a JSON text, a query), by
-// a proxy, and only where there is such a key; what a function builds itself is the engine's.
+// Objects that keep their keys in the order of the edge: that in which they came, also for keys that look like integers, which the
+// engine puts first; and another where there are more than ten. It is done for what comes in (an event, a JSON text, a query), by a
+// proxy where there is a key like an integer, and only where it has to be; what a function builds itself is the engine's.
 (function (look) {
   const RealProxy = Proxy;
   const { defineProperty, deleteProperty, ownKeys } = Reflect;
@@ -20,8 +20,23 @@
   const replace = Function.prototype.call.bind(RegExp.prototype[Symbol.replace]);
   const MARK = '\0';
 
-  // An object of these names and values, in this order.
-  const ordered = (pairs) => {
+  // Pairs in the order of the edge. A name with a slot in it cannot be asked about.
+  const MANY = 10;
+  const dealt = (pairs) => {
+    if (pairs.length <= MANY) return pairs;
+    const names = [];
+    for (let i = 0; i < pairs.length; i++) {
+      if (!isWellFormed(pairs[i][0])) return pairs;
+      names[i] = pairs[i][0];
+    }
+    const places = look.kept(names);
+    for (let i = 0; i < places.length; i++) places[i] = pairs[places[i]];
+    return places;
+  };
+
+  // An object of these names and values, which came in this order.
+  const ordered = (given) => {
+    const pairs = dealt(given);
     const target = {};
     const order = [];
     let odd = false;
@@ -66,7 +81,8 @@
     ordered,
     // `parse`, with the order of keys.
     parse(parse, text) {
-      return hasIndex(text) ? unmarked(parse(replace(indices, text, '"\\u0000$1'))) : parse(text);
+      if (hasIndex(text)) return unmarked(parse(replace(indices, text, '"\\u0000$1')));
+      return isWellFormed(text) && look.areDealt(text) ? unmarked(parse(text)) : parse(text);
     },
   };
 })

@@ -21,6 +21,8 @@ pub(super) struct Script {
     lasting: bool,
     modules: bool,
     letters: BTreeSet<char>,
+    /// Those it assigns to.
+    constants: BTreeSet<String>,
     patterns: BTreeMap<String, String>,
     origin: Origin,
     counted: bool,
@@ -49,17 +51,14 @@ impl Script {
             return Err(RunError::execution(message));
         }
         let (rest, patterns, pieces) = rewrite(code, &facts, &letters);
-        let rest = match rest.strip_prefix("#!") {
-            Some(stripped) => format!("//{stripped}"),
-            None => rest,
-        };
         let names: Vec<&str> = facts.imports.iter().map(|import| import.local.as_str()).collect();
         let imports = facts.imports.iter().map(|import| import.module.clone()).collect();
         let given = wrap(&rest, &names);
         let names_one = || !names.is_empty() || ["Buffer", "require"].iter().any(|name| code.contains(name));
         let modules = runtime == Runtime::V1 || facts.reaches_builtins || names_one();
         let origin = Origin { written: code.to_owned(), given: given.clone(), head: head(&names).len(), pieces };
-        Ok(Self { code: given, imports, lasting: facts.reaches_builtins, modules, letters, patterns, origin, counted: false })
+        let (lasting, constants) = (facts.reaches_builtins, facts.constants);
+        Ok(Self { code: given, imports, lasting, modules, letters, constants, patterns, origin, counted: false })
     }
 
     pub(super) fn code(&self) -> &str {
@@ -94,6 +93,11 @@ impl Script {
     /// Its characters beyond U+FFFF; each one's place is its slot.
     pub(super) fn letters(&self) -> impl Iterator<Item = u32> {
         self.letters.iter().map(|letter| u32::from(*letter))
+    }
+
+    /// The constants that it assigns to.
+    pub(super) fn constants(&self) -> &BTreeSet<String> {
+        &self.constants
     }
 
     /// Patterns as the engine has them, with what was written.

@@ -11,12 +11,13 @@ use super::runtime::Runtime;
 use crate::script::ast::{
     ArrayPat, ArrowExpr, AssignExpr, AssignOp, AssignPat, AssignTarget, AwaitExpr, BigInt, CallExpr, Callee, CatchClause, Class,
     DebuggerStmt, ExprOrSpread, ForOfStmt, Function, Ident, IdentName, ImportDecl, ImportPhase, ImportSpecifier, MetaPropExpr,
-    MetaPropKind, MethodProp, ModuleDecl, NewExpr, Number, ObjectPat, OptCall, OptChainBase, OptChainExpr, Pat, Regex,
+    MetaPropKind, MethodProp, Module, ModuleDecl, NewExpr, Number, ObjectPat, OptCall, OptChainBase, OptChainExpr, Pat, Regex,
     SpreadElement, Str, Super, TaggedTpl, TplElement, UsingDecl, VarDecl, VarDeclKind, YieldExpr,
 };
 use crate::script::visit::{Visit, VisitWith};
 use crate::script::{self, Parsed, Position, Spanned as _};
 use crate::source::{Diagnostic, Severity, SourcePath, Span, line_column};
+use std::collections::BTreeSet;
 
 /// Something the edge does not parse.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub(super) struct Facts {
     pub(super) patterns: Vec<(Span, String)>,
     /// Texts and parts of templates with a `\u` in them.
     pub(super) texts: Vec<Span>,
+    /// The constants that it assigns to, which only throws when it comes to that.
+    pub(super) constants: BTreeSet<String>,
 }
 
 /// Reads a script as the edge would.
@@ -64,14 +67,17 @@ pub(super) fn read(path: &SourcePath, text: &str, runtime: Runtime) -> Result<Fa
             false => format!("SyntaxError: {message} in {line}"),
         }
     };
-    let parsed = script::parse(path, text).map_err(|problems| match problems.first() {
+    let (parsed, late) = script::parse_to_run(path, text).map_err(|problems| match problems.first() {
         Some(problem) => complaint(text, problem.place.as_ref().map_or(0, |(_, span)| span.start), &unparsed(problem)),
         None => "SyntaxError: Unexpected token".to_owned(),
     })?;
     let (refusals, facts) = refusals(&parsed, text, runtime);
     match refusals.iter().filter(|refusal| refusal.severity == Severity::Error).min_by_key(|refusal| refusal.place) {
         Some(first) => Err(complaint(text, first.place.start, &first.engine)),
-        None => Ok(Facts { reaches_builtins: reach::reaches_builtins(&parsed), ..facts }),
+        None => {
+            let constants = late.iter().map(|problem| quoted(problem).to_owned()).collect();
+            Ok(Facts { reaches_builtins: reach::reaches_builtins(&parsed), constants, ..facts })
+        }
     }
 }
 
@@ -81,11 +87,15 @@ pub(super) fn pattern_error(pattern: &str, flags: &str, runtime: Runtime) -> Opt
     problems.into_iter().find(|problem| problem.severity == Severity::Error).map(|problem| problem.engine)
 }
 
+/// What a problem is about.
+fn quoted(problem: &Diagnostic) -> &str {
+    problem.message.split('`').nth(1).unwrap_or_default()
+}
+
 /// What our own parser says, in words of the engine where they are known.
 fn unparsed(problem: &Diagnostic) -> String {
-    let name = || problem.message.split('`').nth(1).unwrap_or_default();
     match problem.rule {
-        "redeclared" => format!("\"{}\" has already been declared", name()),
+        "redeclared" => format!("\"{}\" has already been declared", quoted(problem)),
         "constant-assigned" => "TypeError: assignment to constant variable".to_owned(),
         _ => problem.message.clone(),
     }
@@ -135,7 +145,7 @@ impl Grammar<'_> {
             "CFF004" | "CFF005" | "CFF030" | "CFF031" => true,
             // Rewritten as if it were `for … of`, it would no longer wait.
             "CFF015" => !message.contains("await"),
-            rule => ("CFF011"..="CFF018").contains(&rule) || message.contains("new.target"),
+            rule => ("CFF011"..="CFF018").contains(&rule) || ["new.target", "`#!`"].iter().any(|one| message.contains(one)),
         };
         self.found.push(Refusal {
             rule,
@@ -281,6 +291,15 @@ impl Grammar<'_> {
 }
 
 impl Visit for Grammar<'_> {
+    fn visit_module(&mut self, node: &Module) {
+        if node.shebang.is_some() {
+            let end = self.text.find('\n').unwrap_or(self.text.len());
+            let hint = "remove the line: at the edge nothing is started by it";
+            self.refuse("CFF019", Span::new(0, end), "the edge does not know a `#!` line", hint, Self::unexpected("#"));
+        }
+        node.visit_children_with(self);
+    }
+
     fn visit_module_decl(&mut self, node: &ModuleDecl) {
         let span = match node {
             ModuleDecl::Import(import) => return self.visit_import_decl(import),

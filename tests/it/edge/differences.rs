@@ -10,6 +10,12 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     ("numbers", "0.1 + 0.2", "0.30000000000000004", "0.30000000000000007"),
     ("numbers", "Math.sqrt(2)", "1.4142135623730951", "1.4142135623730952"),
     ("key-order", "Object.keys({ b: 1, 2: 1, a: 1, 1: 1 })", "1,2,b,a", "b,2,a,1"),
+    (
+        "many-keys",
+        "(function () { var o = {}; 'abcdefghijk'.split('').forEach(function (k) { o['k' + k] = 1; }); return Object.keys(o); })()",
+        "ka,kb,kc,kd,ke,kf,kg,kh,ki,kj,kk",
+        "kj,kk,kh,ki,kf,kg,kd,ke,kb,kc,ka",
+    ),
     ("getters", "Object.values({ get a() { return 1; } })", "1", ""),
     ("captures", "/(?:(a)|b)+/.exec('ab')", "ab,", "ab,a"),
     ("letter-ranges", "/[😀-😎]/.test(String.fromCodePoint(0x1f601))", "false", "true"),

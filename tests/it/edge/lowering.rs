@@ -182,6 +182,32 @@ const SAME: &[(&str, &str)] = &[
     ("switch lexical", "switch (1) { case 1: { let a = 2; log.push(a); } default: log.push('d'); }"),
     ("let loop closure", "const fs = []; for (let i = 0; i < 2; i++) fs.push(() => i); log.push(fs.map((f) => f()));"),
     ("numeric separators", "log.push(1_000);"),
+    (
+        "parameter kept over an await",
+        "const later = async (v) => v; class Store { async read(key) { await later(0); return key; } } let n = 1; n += await later(2); log.push(n); log.push(await new Store().read('key')); const read = async function readKey(key) { await later(0); return key; }; log.push(await read('k')); const down = async function again(n) { return (await later(n)) > 0 ? again(n - 1) : 'end'; }; log.push(await down(2));",
+    ),
+    (
+        "rest parameter kept over an await",
+        "const later = async (v) => v; async function add(first, ...rest) { await later(0); return first + rest.length; } const all = async (...list) => { await later(0); return list; }; const value = async (...list) => (await later(list.length)) + list.join(); class A { async m(...list) { await later(0); list.push('x'); return list; } } const inner = async (...list) => { await later(0); return list.map((one) => one + list.length); }; log.push(await add(1, 2, 3), await all(1, 2), await value(1, 2), await new A().m(1), await inner(1, 2));",
+    ),
+    (
+        "rest parameter beside the rest of an object",
+        "function f({ level, ...ctx }, ...args) { return [level, ctx, args]; } const g = ({ a, ...c }, b, ...args) => [a, c, b, args]; class A { constructor({ id, ...o }, ...kids) { this.all = [id, o, kids]; } m = ({ q, ...o }, ...more) => [this.all.length, q, o, more]; } log.push(f({ level: 1, x: 2 }, 'y', 'z'), f({ level: 1 }), g({ a: 1, z: 2 }, 3, 4, 5), new A({ id: 1, k: 2 }, 3).all, new A({}).m({ q: 1, r: 2 }, 3)); const h = async ({ a, ...o }, ...list) => { await null; return [a, o, list]; }; log.push(await h({ a: 1, b: 2 }, 3));",
+    ),
+    (
+        "object super at the top",
+        "const base = { hi() { return 'hi'; } }; const other = { __proto__: base, hi() { return super.hi() + '!'; } }; const make = (parent) => ({ __proto__: parent, hi() { return super.hi() + '?'; } });\n---\nlog.push(other.hi(), make(other).hi()); const mine = { __proto__: base, hi() { return super.hi() + '.'; } }; function unrelated() { const list = []; list.push(1); return list; } log.push(mine.hi(), unrelated());",
+    ),
+    (
+        "this at the top",
+        "const nothing = () => this; const own = this;\n---\nlog.push(nothing() === undefined, own === undefined, (function () { return this === undefined; })());",
+    ),
+    (
+        "constructor that returns",
+        "class Box { constructor(v) { if (!v) return; return { inner: v }; } } class List { constructor(v) { return [v]; } } log.push(new Box('x').inner, new Box().inner === undefined, new List(1));",
+    ),
+    ("default value of an outer name", "const y = 1; function g(z = y) { let y = 2; return z + y; } log.push(g());"),
+    ("default value beside a variable of its name", "const g = (x, z = x) => { var x = 10; return [x, z]; }; log.push(g(1));"),
 ];
 
 /// What is refused, and by which rule.
@@ -195,6 +221,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("super tag", "not-rewritten", "class A { t() {} } class B extends A { m() { return super.t`x`; } } new B().m();"),
     ("object super getter", "not-rewritten", "const o = { get a() { return super.b; } }; log.push(o.a);"),
     ("object super assigned", "not-rewritten", "const o = { a() { super.b = 1; } }; o.a(); log.push(o.b);"),
+    ("optional method in parentheses", "not-rewritten", "const o = { n: 1, m() { return this.n; } }; log.push((o?.m)());"),
+    ("default param closure", "not-rewritten", "const g = (x, z = () => x) => { var x = 10; return z(); }; log.push(g(1));"),
     ("default param tdz", "not-rewritten", "const f = (a = b, b = 1) => [a, b]; log.push(f());"),
     (
         "spread object getter after",
@@ -278,10 +306,11 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("class name", "names of classes are shortened", "class A {} log.push(new A().constructor.name);"),
 ];
 
-/// A function whose response tells what was logged; an exception is its name.
+/// A function whose response tells what was logged; an exception is its name. What stands before a line of `---` comes before it.
 fn function(body: &str) -> String {
+    let (above, body) = body.split_once("\n---\n").unwrap_or(("", body));
     format!(
-        "export async function handler(event) {{ const log = []; try {{ {body} }} catch (e) {{ log.push(e.name); }} \
+        "{above}\nexport async function handler(event) {{ const log = []; try {{ {body} }} catch (e) {{ log.push(e.name); }} \
          return {{ statusCode: 200, body: JSON.stringify(log) }}; }}\n"
     )
 }

@@ -226,7 +226,6 @@ fn sound_code_is_silent() {
         "function handler(event) { var response = event.response; var headers = response.headers; headers['strict-transport-security'] = { value: 'max-age=1' }; response.statusCode = 200; return response; }",
         &[],
     );
-    finds("#!/usr/bin/env node\nfunction handler(event) { return event.request; }", &[]);
     finds("\u{feff}function handler(event) { return event.request; }", &[]);
 }
 

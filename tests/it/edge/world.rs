@@ -256,7 +256,36 @@ const VALUES: &[(&str, &str)] = &[
     ),
     ("atob('YWJjZA') + 'a'.codePointAt(1)", "abcNaN"),
     ("require('querystring').unescape('a+b') + [, 1].length", "a b2"),
+    ("(function () { try { const c = 1; c = 2; } catch (e) { return e + ''; } })()", "TypeError: assignment to constant variable"),
+    ("(function () { if (event === 'never') { const c = 1; c += 2; } return 'no harm'; })()", "no harm"),
+    (
+        "Object.keys(JSON.parse('[{\"ka\":1,\"kb\":1,\"kc\":1,\"kd\":1,\"ke\":1,\"kf\":1,\"kg\":1,\"kh\":1,\"ki\":1,\"kj\":1,\"kk\":{}}]')[0]).join()",
+        "kj,kk,kh,ki,kf,kg,kd,ke,kb,kc,ka",
+    ),
+    ("Object.keys(require('querystring').parse('2=&a=&b=&1=&c=&d=&e=&f=&g=&h=&i=&j=')).join()", "e,d,g,f,a,1,c,2,b,i,h,j"),
 ];
+
+#[test]
+fn more_than_ten_names_are_in_the_order_of_the_edge() {
+    let table = |count: usize| -> serde_json::Map<String, Value> {
+        (0..count).map(|at| (format!("x-{}", at * 37), json!({ "value": "1" }))).collect()
+    };
+    let event = |query: usize, headers: usize| {
+        json!({
+            "version": "1.0", "context": { "eventType": "viewer-request" }, "viewer": { "ip": "1.2.3.4" },
+            "request": { "method": "GET", "uri": "/", "querystring": table(query), "headers": table(headers), "cookies": table(3) },
+        })
+    };
+    let code = "function handler(event) { var names = ['querystring', 'headers', 'cookies'].map(function (part) { \
+                return Object.keys(event.request[part]).join(); }); \
+                return { statusCode: 200, body: names.join('|') }; }";
+    let events = [event(10, 11), event(12, 40), event(60, 170)];
+    for (event, line) in events.iter().zip(super::cases::njs(code, &events)) {
+        let (read, problems) = Event::parse(&"event.json".into(), &event.to_string());
+        let outcome = edge::run(code, Runtime::V2, KeyValues::default(), &read.unwrap_or_else(|| panic!("{problems:?}")));
+        assert_eq!(outcome.response().expect("a response")["body"], line["value"]["body"]);
+    }
+}
 
 #[test]
 fn modules_do_what_they_do_at_the_edge() {

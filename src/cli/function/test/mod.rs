@@ -11,9 +11,9 @@ use super::super::build::failed;
 use super::super::ui::Ui;
 use super::super::{PROBLEMS, deploy};
 use super::args::{Test, Update};
-use super::workshop::Workshop;
+use super::workshop::{Named, Workshop};
 use crate::edge::cases::{self, Case, Trial, Verdict};
-use crate::source::{self, Diagnostic, Sources};
+use crate::source::{self, Diagnostic, SourcePath, Sources};
 use remember::{Memory, Passed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 /// How the cases of one function went.
 pub(in crate::cli) struct Report {
     pub(in crate::cli) name: String,
+    /// The function's file.
+    path: SourcePath,
     pub(in crate::cli) verdicts: Vec<(Case, Verdict)>,
     /// Where in the sources the cases that threw did so, by their names.
     thrown: BTreeMap<String, Diagnostic>,
@@ -29,8 +31,9 @@ pub(in crate::cli) struct Report {
 }
 
 impl Report {
-    fn of(name: &str) -> Self {
-        Self { name: name.to_owned(), verdicts: Vec::new(), thrown: BTreeMap::new(), recalled: None }
+    fn of(function: &Named) -> Self {
+        let (name, path) = (function.name.clone(), function.path.clone());
+        Self { name, path, verdicts: Vec::new(), thrown: BTreeMap::new(), recalled: None }
     }
 
     fn failed(&self) -> usize {
@@ -119,7 +122,7 @@ fn reports(workshop: &Workshop, trial: Trial, memory: Option<&Memory>, again: bo
     let (mut reports, mut diagnostics) = (Vec::new(), workshop.diagnostics.clone());
     for function in &workshop.functions {
         if let Some(passed) = memory.filter(|_| !again).and_then(|memory| memory.recall(&function.path)) {
-            reports.push(Report { recalled: Some(passed), ..Report::of(&function.name) });
+            reports.push(Report { recalled: Some(passed), ..Report::of(function) });
             continue;
         }
         let before = diagnostics.len();
@@ -132,16 +135,15 @@ fn reports(workshop: &Workshop, trial: Trial, memory: Option<&Memory>, again: bo
         };
         let (cases, said) = cases::read(&workshop.sources, &function.path);
         diagnostics.extend(said);
-        let verdicts = cases::run_all(&cases, &bundle.code, function.runtime, trial);
+        let verdicts = cases::run_all(cases, &bundle.code, function.runtime, trial);
         let tracer = workshop.tracer(&bundle.source_map, function);
         let mut thrown = BTreeMap::new();
-        for (case, verdict) in cases.iter().zip(&verdicts) {
+        for (case, verdict) in &verdicts {
             if let Some(error) = verdict.outcome.error.as_ref().filter(|_| !verdict.outcome.trace.is_empty()) {
                 thrown.insert(case.name.clone(), tracer.explain(error, &verdict.outcome.trace));
             }
         }
-        let verdicts = cases.into_iter().zip(verdicts).collect();
-        let report = Report { verdicts, thrown, ..Report::of(&function.name) };
+        let report = Report { verdicts, thrown, ..Report::of(function) };
         // What is said of it is to be said again.
         if let (Some(memory), true) = (memory, diagnostics.len() == before) {
             memory.keep(&function.path, &report);

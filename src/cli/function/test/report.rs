@@ -3,7 +3,7 @@
 use super::super::super::ui::{Ui, plural};
 use super::Report;
 use super::remember::Passed;
-use crate::edge::cases::{Case, Verdict};
+use crate::edge::cases::{self, Case, Verdict};
 use crate::source::Sources;
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ pub(super) fn say(reports: &[Report], texts: &Sources, ui: &mut Ui) {
             continue;
         }
         match (report.verdicts.len(), report.failed()) {
-            (0, _) => ui.say(&format!("{} has no cases; write one: functions/{}.cases/<name>.json", report.name, report.name)),
+            (0, _) => ui.say(&format!("{} has no cases; write one: {}/<name>.json", report.name, cases::folder(&report.path))),
             (passed, 0) => {
                 let most = report.verdicts.iter().map(|(_, verdict)| verdict.outcome.utilization).max().unwrap_or(0);
                 let tried: u32 = report.verdicts.iter().map(|(_, verdict)| verdict.tries).sum();

@@ -40,9 +40,8 @@ pub(super) fn update(workshop: &Workshop, reports: &mut [Report], errors: bool, 
                     disk::write_file(&file, new.as_bytes())
                         .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
                     if let (Some(read), _) = cases::parse(&case.path, &new) {
-                        let verdicts = cases::run_all(std::slice::from_ref(&read), &bundle.code, function.runtime, trial);
-                        verdicts.into_iter().for_each(|new| *verdict = new);
-                        *case = read;
+                        let read = cases::run_all(vec![read], &bundle.code, function.runtime, trial);
+                        read.into_iter().for_each(|read| (*case, *verdict) = read);
                     }
                 }
                 Err(why) => change.left = Some(why),

@@ -8,6 +8,7 @@ use super::super::args::Test;
 use super::super::workshop::Workshop;
 use super::once;
 use crate::disk::{self, Watch};
+use crate::edge::cases;
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -65,8 +66,7 @@ fn watched(global: &Global, command: &Test) -> Result<Watch, String> {
                 folders.insert(workshop.base.join(path.folder()));
             }
             for function in &workshop.functions {
-                let stem = function.path.as_str().rsplit_once('.').map_or(function.path.as_str(), |(stem, _)| stem);
-                folders.insert(workshop.base.join(format!("{stem}.cases")));
+                folders.insert(workshop.base.join(cases::folder(&function.path)));
             }
             disk::watch_folders(folders.into_iter().collect())
         }

@@ -94,6 +94,7 @@ const BAD_BODIES: &[(&str, &str)] = &[
     ("CFF055", "delete event.request.headers[‸'content-length'];"),
     ("CFF055", "return { statusCode: 200, headers: { ‸via: { value: 'a' } } };"),
     ("CFF055", "event.request.headers = ‸{ a: { value: 'b' } };"),
+    ("CFF065", "event.request.headers['x-a'] = { value: 'a', ‸multivalue: [{ value: 'a' }] };"),
     ("CFF065", "if (event.request.headers.a) { console.log(event.request.headers.a.‸multivalue); }"),
     // Responses
     ("CFF056", "return { statusCode: ‸'302' };"),

@@ -31,8 +31,11 @@ pub fn run_all(cases: Vec<Case>, code: &str, runtime: Runtime, trial: Trial) -> 
     let emulator = match Emulator::load(code, runtime, KeyValues::default()) {
         Ok(emulator) => emulator,
         Err(error) => {
-            let fail = |case: Case| (Verdict::of(&case, Outcome::failed(error.clone())), case);
-            return cases.into_iter().map(fail).map(|(verdict, case)| (case, verdict)).collect();
+            let fail = |case| {
+                let verdict = Verdict::of(&case, Outcome::failed(error.clone()));
+                (case, verdict)
+            };
+            return cases.into_iter().map(fail).collect();
         }
     };
     let cases = Arc::new(cases);

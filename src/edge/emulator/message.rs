@@ -86,6 +86,7 @@ fn type_error(message: &str, native: bool, constants: &BTreeSet<String>, called:
     let words = match message {
         "not a function" if native => "callback argument is not callable",
         "not a function" => return Some(called()),
+        "not a constructor" => "function is not a constructor",
         "circular reference" => "Nested too deep or a cyclic structure",
         "empty array" => "Reduce of empty object with no initial value",
         "cannot convert symbol to string" => "Cannot convert a Symbol value to a string",

@@ -37,6 +37,18 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "number",
         "string",
     ),
+    (
+        "refused-writes",
+        "(function () { try { Object.freeze([1]).push(2); } catch (e) { return e.message; } })()",
+        "object is not extensible",
+        "Cannot add property \"1\", object is not extensible",
+    ),
+    (
+        "refused-writes",
+        "(function () { try { 'abc'.foo = 1; } catch (e) { return e.message; } })()",
+        "not an object",
+        "property set on primitive string type",
+    ),
     ("indentation", "JSON.stringify([], null, 1)", "[]", "[\n \n]"),
 ];
 

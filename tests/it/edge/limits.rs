@@ -134,6 +134,33 @@ fn no_event_leaves_anything_for_the_next() {
     }
 }
 
+/// What does not tick stops the thread that it is run on for good; of all others something is told, and of it as well.
+#[test]
+fn a_case_that_never_ends_is_a_verdict_like_any_other() {
+    let code = "function handler(e) { return e.request.uri === '/never' ? new Array(4000000000).join('x') : e.request; }";
+    let case = |name: &str, part: &str| {
+        let text = format!(r#"{{{part}, "expect": {{"request": {{"method": "GET"}}}}}}"#);
+        let (case, problems) = edge::cases::parse(&format!("f.cases/{name}.json").into(), &text);
+        case.unwrap_or_else(|| panic!("{problems:?}"))
+    };
+    let event = |uri: &str| {
+        format!(
+            r#""event": {{"version": "1.0", "context": {{"eventType": "viewer-request"}}, "request": {{"method": "GET", "uri": "{uri}"}}}}"#
+        )
+    };
+    let cases = vec![
+        case("a", &event("/")),
+        case("b", &event("/never")),
+        case("c", &event("/c")),
+        case("d", r#""forall": {"uri": "/{token}"}"#),
+    ];
+    let verdicts = edge::cases::run_all(cases, code, Runtime::V2, edge::cases::Trial::default());
+    let told: Vec<_> = verdicts.iter().map(|(case, verdict)| (case.name.as_str(), verdict.passes(), verdict.tries)).collect();
+    assert_eq!(told, [("a", true, 0), ("b", false, 0), ("c", true, 0), ("d", true, 300)]);
+    let error = verdicts[1].1.outcome.error.as_ref().expect("it has no result");
+    assert!(error.message.contains("compute time"), "{}", error.message);
+}
+
 #[test]
 fn an_emulator_may_be_sent_away() {
     let mut emulator =

@@ -302,6 +302,16 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
         "a getter whose value is called by `super.a()` sees the prototype",
         "class A { get f() { const k = this.k; return () => k; } } class B extends A { k = 1; m() { return super.f(); } } log.push(new B().m() === 1);",
     ),
+    (
+        "destructure computed order",
+        "keys that are computed are asked for before default values, beside the rest of an object",
+        "const seen = []; const t = (n, v) => { seen.push(n); return v; }; const { a = t('a', 1), [t('k', 'z')]: z, ...rest } = { x: 1 }; log.push(seen);",
+    ),
+    (
+        "coercion at the top",
+        "an object that does something when it is made a text does it no more at the top of a module",
+        "let n = 0; `${{ toString() { n++; return ''; } }}`;\n---\nlog.push(n);",
+    ),
     ("class call without new", "a class can be called", "class A {} A(); log.push('called');"),
     ("class name", "names of classes are shortened", "class A {} log.push(new A().constructor.name);"),
 ];

@@ -5,6 +5,7 @@ use super::package;
 use super::parse::{Parsed, parse_at};
 use super::resolve::{Files, Meaning, resolve};
 use super::scope::bindings;
+use super::this;
 use crate::source::{Diagnostic, SourcePath, Sources, Span, near};
 use std::collections::{BTreeMap, BTreeSet};
 use swc_core::common::{GLOBALS, Globals, Mark, Spanned, SyntaxContext};
@@ -261,7 +262,10 @@ impl Reader<'_> {
             }
         }
         taker.check_own_exports();
-        let Taker { statements, dependencies, declared, .. } = taker;
+        let Taker { mut statements, dependencies, declared, .. } = taker;
+        if parsed.module().body.iter().any(ModuleItem::is_module_decl) {
+            this::is_nothing(&mut statements);
+        }
         let mut calls = DynamicImports { parsed: &parsed, problems: &mut self.problems };
         parsed.module().visit_with(&mut calls);
         Module {

@@ -15,8 +15,8 @@ use swc_core::common::comments::SingleThreadedComments;
 use swc_core::common::{Mark, Span, Spanned, SyntaxContext};
 use swc_core::ecma::ast::{
     ArrowExpr, ArrowFunctionBody, AssignPatProp, BindingIdent, CallExpr, Callee, Class, ClassMember, Constructor, Decl, Expr,
-    ExprOrSpread, ForOfStmt, Function, Id, Ident, Lit, MemberExpr, MemberProp, Number, ObjectLit, OptChainBase, Pat, Program, Prop,
-    PropName, PropOrSpread, Stmt, UnaryExpr, UnaryOp, VarDecl, VarDeclKind,
+    ExprOrSpread, ForOfStmt, Function, Id, Ident, MemberExpr, MemberProp, Number, ObjectLit, OptChainBase, Pat, Program, Prop,
+    PropName, PropOrSpread, Stmt, VarDecl, VarDeclKind,
 };
 use swc_core::ecma::preset_env::{Config, EnvConfig, Feature, FeatureOrModule, transform_from_env};
 use swc_core::ecma::transforms::base::assumptions::Assumptions;
@@ -350,7 +350,6 @@ pub(super) fn lower(program: &mut Program, runtime: Runtime, unresolved: Mark) {
     assumptions.skip_for_of_iterator_closing = true;
 
     exact::rewrite(program, unresolved);
-    program.visit_mut_with(&mut NoThis);
     let rests = exact::RestParameters::hide(program);
     let known = undeclared::names(program);
     HELPERS.set(&Helpers::new(false), || {
@@ -369,27 +368,6 @@ pub(super) fn lower(program: &mut Program, runtime: Runtime, unresolved: Mark) {
     }
     program.visit_mut_with(&mut hygiene());
     program.visit_mut_with(&mut NoScopes);
-}
-
-/// At the top of a module `this` is nothing, and in an arrow function there; in a script it is the global object.
-struct NoThis;
-
-impl VisitMut for NoThis {
-    fn visit_mut_expr(&mut self, node: &mut Expr) {
-        if let Expr::This(this) = node {
-            let zero = Box::new(Expr::Lit(Lit::Num(0.0.into())));
-            *node = Expr::Unary(UnaryExpr { span: this.span, op: UnaryOp::Void, arg: zero });
-        } else {
-            node.visit_mut_children_with(self);
-        }
-    }
-
-    fn visit_mut_function(&mut self, _: &mut Function) {}
-
-    fn visit_mut_constructor(&mut self, _: &mut Constructor) {}
-
-    // The fields of a class have a `this` of their own; what it extends, and its computed keys, are not worth a look.
-    fn visit_mut_class(&mut self, _: &mut Class) {}
 }
 
 /// `1_000` is no number to the older runtime.

@@ -29,6 +29,7 @@ mod size;
 mod supers;
 #[cfg(test)]
 mod tests;
+mod this;
 mod undeclared;
 mod waits;
 

@@ -384,3 +384,12 @@ fn labels_are_no_names() {
         ("a.js", "const next = 2; next: for (;;) { say('a' + next); break next; }"),
     ]);
 }
+
+#[test]
+fn this_at_the_top_is_nothing_in_a_module_and_stays_in_a_script() {
+    let text = "var own = this, later = () => this; function handler() { return [own, later(), function () { return this; }]; }";
+    let script = plain(&[("a.js", text)]);
+    assert_eq!(script.matches("this").count(), 3, "{script}");
+    let module = plain(&[("a.js", &format!("export {text}"))]);
+    assert_eq!((module.matches("this").count(), module.matches("void 0").count()), (1, 2), "{module}");
+}

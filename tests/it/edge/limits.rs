@@ -140,7 +140,7 @@ fn a_case_that_never_ends_is_a_verdict_like_any_other() {
     let code = "function handler(e) { return e.request.uri === '/never' ? new Array(4000000000).join('x') : e.request; }";
     let case = |name: &str, part: &str| {
         let text = format!(r#"{{{part}, "expect": {{"request": {{"method": "GET"}}}}}}"#);
-        let (case, problems) = edge::cases::parse(&format!("f.cases/{name}.json").into(), &text);
+        let (case, problems) = edge::cases::parse(&qdn::source::SourcePath::new(format!("f.cases/{name}.json")), &text);
         case.unwrap_or_else(|| panic!("{problems:?}"))
     };
     let event = |uri: &str| {

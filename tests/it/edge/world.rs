@@ -261,7 +261,7 @@ const VALUES: &[(&str, &str)] = &[
         "(function () { try { new (function () { return () => 1; })()(); new (() => 1)(); } catch (e) { return e.message; } })()",
         "function is not a constructor",
     ),
-    ("(function () { if (event === 'never') { const c = 1; c += 2; } return 'no harm'; })()", "no harm"),
+    ("(function () { if (typeof nothing === 'string') { const c = 1; c += 2; } return 'no harm'; })()", "no harm"),
     (
         "Object.keys(JSON.parse('[{\"ka\":1,\"kb\":1,\"kc\":1,\"kd\":1,\"ke\":1,\"kf\":1,\"kg\":1,\"kh\":1,\"ki\":1,\"kj\":1,\"kk\":{}}]')[0]).join()",
         "kj,kk,kh,ki,kf,kg,kd,ke,kb,kc,ka",

@@ -51,6 +51,9 @@ pub(super) fn build(global: &Global, command: &Build, ui: &mut Ui) -> Result<u8,
     let Some(release) = &outcome.release else { return Ok(failed(&outcome.diagnostics, &sources, "nothing was written", ui)) };
     ui.diagnostics(&outcome.diagnostics, &sources);
     let out = command.out.clone().unwrap_or_else(|| root.join("dist"));
+    if let Some(folder) = disk::source_folder(&root, &out) {
+        return Err(format!("`{}` lies in `{folder}`, among the sources\nhint: name another folder with `--out`", out.display()));
+    }
     let written = match disk::write(release, &out) {
         Ok(written) => written,
         Err(error) => {

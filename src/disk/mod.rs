@@ -38,6 +38,14 @@ pub fn find_root(start: &Path) -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
+/// The folder of sources that a place lies in, or is; the place need not be there.
+pub fn source_folder(root: &Path, place: &Path) -> Option<&'static str> {
+    let place = std::path::absolute(place).ok()?;
+    // Of what is not there yet, the part that is.
+    let known = place.ancestors().find(|part| part.exists())?.canonicalize().ok()?;
+    FOLDERS.iter().find(|folder| root.join(folder).canonicalize().is_ok_and(|folder| known.starts_with(folder))).copied()
+}
+
 /// Reads a project: its configuration, and everything under `site/`, `templates/` and `functions/`.
 ///
 /// Files that editors and systems leave behind are passed over. Links are followed; one that leads

@@ -5,11 +5,14 @@ use crate::source::SCRIPTS;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An editor saves in several steps (write, rename, touch), all within a few milliseconds. Waiting
 /// this long after the last of them is not felt, and makes one build of them.
 const QUIET: Duration = Duration::from_millis(8);
+
+/// And no longer than this after the first, whatever is still being saved.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// A project being watched. Dropping it ends the watch.
 pub struct Watch {
@@ -74,8 +77,12 @@ impl Watch {
             if !self.concerns(&event) {
                 continue;
             }
-            loop {
-                match self.changes.recv_timeout(QUIET) {
+            let mut last = Instant::now();
+            let end = last + LONGEST;
+            // What does not concern us may go on for ever, such as a log that is written in the project's folder.
+            while last.elapsed() < QUIET && Instant::now() < end {
+                match self.changes.recv_timeout(QUIET.saturating_sub(last.elapsed())) {
+                    Ok(event) if self.concerns(&event) => last = Instant::now(),
                     Ok(_) => {}
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => return false,

@@ -208,7 +208,8 @@ fn sweep(folder: &Path, wanted: &BTreeMap<String, &[u8]>) -> io::Result<usize> {
             }
             continue;
         }
-        if inner != MANIFEST && !wanted.contains_key(&*inner) {
+        // A link in the place of a folder has been written through, and stays.
+        if inner != MANIFEST && !wanted.contains_key(&*inner) && !is_needed(&inner, wanted) {
             fs::remove_file(path).map_err(|error| named(path, &error))?;
             removed += 1;
         }
@@ -222,13 +223,14 @@ fn is_needed(folder: &str, wanted: &BTreeMap<String, &[u8]>) -> bool {
     wanted.range(begin.clone()..).next().is_some_and(|(path, _)| path.starts_with(&begin))
 }
 
-/// Refuses to empty a folder that is not ours: one that holds anything and neither a manifest nor the mark of a build that was
+/// Refuses to empty a folder that is not ours: one that holds anything and neither a manifest of ours nor the mark of a build that was
 /// cut off. Makes the folder, and says whether it is empty; then it bears that mark.
 fn guard(folder: &Path) -> io::Result<bool> {
     let holds_something = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-    if holds_something && !folder.join(MANIFEST).exists() && !folder.join(UNFINISHED).exists() {
+    if holds_something && !is_ours(&folder.join(MANIFEST)) && !folder.join(UNFINISHED).exists() {
+        let what = if folder.join(MANIFEST).exists() { "a `manifest.json` of something else" } else { "no `manifest.json`" };
         return Err(io::Error::other(format!(
-            "`{}` holds files and no `{MANIFEST}`, so it was not made by qdn; its files would be lost",
+            "`{}` holds files and {what}, so it was not made by qdn; its files would be lost\nhint: name another folder with `--out`",
             folder.display()
         )));
     }
@@ -238,6 +240,15 @@ fn guard(folder: &Path) -> io::Result<bool> {
         fs::write(&mark, b"").map_err(|error| named(&mark, &error))?;
     }
     Ok(!holds_something)
+}
+
+/// Whether a file begins as a release's manifest does: web apps and extensions have a `manifest.json` too.
+fn is_ours(manifest: &Path) -> bool {
+    let mut head = [0; 128];
+    let read = fs::File::open(manifest).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let text: String = String::from_utf8_lossy(&head[..read]).split_whitespace().collect();
+    let rest = text.strip_prefix("{\"version\":").map(|rest| rest.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    rest.is_some_and(|rest| rest.starts_with(",\"release\":\""))
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {

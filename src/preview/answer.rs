@@ -138,6 +138,11 @@ impl Served {
             }
             Decision::Failed { status, message } => (None, plain(status, &message)),
         };
+        // Preview's pages name the release that they belong to: in another, the same object is another page.
+        let is_html = answer.header("content-type").is_some_and(|value| value.starts_with("text/html"));
+        for (_, tag) in answer.headers.iter_mut().filter(|(name, _)| is_html && name == "etag") {
+            *tag = format!("W/{}-{}\"", tag.trim_start_matches("W/").trim_end_matches('"'), self.manifest().release);
+        }
         if answer.status == 200 && answer.key.is_some() && is_known(&answer, asked) {
             answer = Answer { status: 304, body: Arc::from([]), ..answer };
         }
@@ -260,7 +265,8 @@ async fn published_at<'a>(stage: &remote::Stage, manifest: &'a Manifest, key: &s
 fn is_known(answer: &Answer, asked: &Asked) -> bool {
     let Some(tag) = answer.header("etag") else { return false };
     let named = asked.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("if-none-match"));
-    named.flat_map(|(_, value)| value.split(',')).any(|known| known.trim().trim_start_matches("W/") == tag || known.trim() == "*")
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    named.flat_map(|(_, value)| value.split(',')).any(|known| strong(known) == strong(tag) || known.trim() == "*")
 }
 
 fn plain(status: u16, text: &str) -> Answer {

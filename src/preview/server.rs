@@ -258,10 +258,6 @@ fn send(mut answer: Answer, served: &Served, asked: &Asked) -> Response {
     if is_html && answer.status != 304 {
         body = with_live_reload(&body, &served.manifest().release);
     }
-    // The bytes of a page differ from the object's by one line, so its tag must too.
-    for (_, tag) in answer.headers.iter_mut().filter(|(name, _)| is_html && name == "etag") {
-        *tag = format!("W/{tag}");
-    }
     if answer.status == 200 && answer.key.is_some() {
         answer.headers.push(("accept-ranges".to_owned(), "bytes".to_owned()));
         let range = asked.header("range").filter(|_| asked.method == "GET");

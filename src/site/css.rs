@@ -149,7 +149,14 @@ fn bundle(sources: &Sources, entry: &SourcePath, name: &str, problems: &mut Vec<
     let mut output = Output::new(name, entry.clone(), Vec::new());
     let mut code = printed.code;
     for dependency in printed.dependencies.unwrap_or_default() {
-        let Dependency::Url(url) = dependency else { continue };
+        let url = match dependency {
+            Dependency::Url(url) => url,
+            // Of another site: what is ours has been bundled.
+            Dependency::Import(import) => {
+                code = code.replace(&quoted(&import.placeholder), &quoted(&import.url));
+                continue;
+            }
+        };
         let from = SourcePath::new(&url.loc.file_path);
         let written = match asset::local(&url.url, &from) {
             None => url.url.clone(),
@@ -168,11 +175,27 @@ fn bundle(sources: &Sources, entry: &SourcePath, name: &str, problems: &mut Vec<
                 continue;
             }
         };
-        code = code.replace(&format!("\"{}\"", url.placeholder), &format!("\"{written}\""));
+        code = code.replace(&quoted(&url.placeholder), &quoted(&written));
     }
     output.bytes = code.into_bytes();
     output.source_map = map.to_json(None).ok();
     Some(output)
+}
+
+/// A text as CSS has it between quotes.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            // The blank ends the number, and is no part of the text.
+            letter if letter.is_control() => quoted.push_str(&format!("\\{:x} ", u32::from(letter))),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn bundle_complaint(error: &Error<BundleErrorKind<'_, Unreadable>>, entry: &SourcePath, sources: &Sources) -> Diagnostic {
@@ -268,6 +291,25 @@ mod tests {
         );
         assert_eq!(outputs[0].references.iter().collect::<Vec<_>>(), ["img/a.png"]);
         assert!(outputs[0].source_map.as_ref().is_some_and(|map| map.contains("parts/base.css")));
+    }
+
+    #[test]
+    fn addresses_of_others_stay_as_they_are() {
+        let svg = r#"data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg"/>"#;
+        let text = format!(
+            "@import url(\"https://fonts.test/css2?family=Inter\") screen;\n.a{{background:url('{svg}')}}\n\
+             .b{{background:url(\"https://h.test/x?a=\\\"b\\\\\")}}\n.c{{background:url('data:,a\\a b')}}"
+        );
+        let (outputs, problems) = built(&[("site/assets/site.css", &text)]);
+        assert_eq!(problems, []);
+        let css = String::from_utf8(outputs[0].bytes.clone()).unwrap();
+        assert!(css.contains(r#"@import "https://fonts.test/css2?family=Inter" screen;"#), "{css}");
+        assert!(css.contains(&format!("url(\"{}\")", svg.replace('"', "\\\""))), "{css}");
+        assert!(css.contains(r#"url("https://h.test/x?a=\"b\\")"#), "{css}");
+        assert!(css.contains(r#"url("data:,a\a b")"#), "{css}");
+        // And read once more, it says the same.
+        let (again, problems) = built(&[("site/assets/site.css", &css)]);
+        assert_eq!((String::from_utf8(again[0].bytes.clone()).unwrap(), problems), (css, Vec::new()));
     }
 
     #[test]

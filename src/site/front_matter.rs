@@ -1,7 +1,8 @@
 //! What stands above a page, between `---` (YAML) or `+++` (TOML).
 
 use crate::source::{self, Diagnostic, Kind, SourcePath, Span, Table, Value};
-use jiff::civil::Date;
+use jiff::Timestamp;
+use std::borrow::Cow;
 
 /// The keys that mean something to us; whatever else a page wants to say goes into `extra`.
 const KEYS: &[&str] = &["aliases", "date", "description", "draft", "extra", "slug", "template", "title", "weight"];
@@ -14,11 +15,52 @@ pub(super) struct FrontMatter {
     pub(super) template: Option<(String, Span)>,
     pub(super) draft: bool,
     pub(super) weight: i64,
-    /// `2026-11-23` or a full RFC 3339 time, as written.
-    pub(super) date: Option<String>,
+    pub(super) date: Option<Date>,
     pub(super) slug: Option<(String, Span)>,
     pub(super) aliases: Vec<(String, Span)>,
     pub(super) extra: Table,
+}
+
+/// When a page is from: a day, which is the instant it begins at in UTC, or an instant.
+#[derive(Debug)]
+pub(super) struct Date {
+    written: String,
+    /// What dates are compared by: as texts, those of two offsets stand in the wrong order.
+    pub(super) instant: Timestamp,
+}
+
+impl Date {
+    fn read(text: String) -> Option<Self> {
+        // jiff reads much that is not RFC 3339, such as `20261123T14Z`: so the form is looked at first, with any digit as `0`.
+        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let instant: Timestamp = match shape.strip_prefix("0000-00-00")? {
+            "" => format!("{text}T00:00:00Z").parse().ok()?,
+            time => {
+                let rest = time.strip_prefix("T00:00:00")?;
+                let zone = rest.strip_prefix('.').map_or(rest, |fraction| fraction.trim_start_matches('0'));
+                // It also takes a second 60 for 59, and offsets of more than a day.
+                let offset = text[text.len() - zone.len()..].get(1..).unwrap_or_default();
+                if !matches!(zone, "Z" | "+00:00" | "-00:00") || offset >= "24" || &text[17..19] == "60" {
+                    return None;
+                }
+                text.parse().ok()?
+            }
+        };
+        Some(Self { written: text, instant })
+    }
+
+    /// As written: a day, or a time of RFC 3339.
+    pub(super) fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// Where a day alone will not do (RFC 4287 §3.3).
+    pub(super) fn rfc_3339(&self) -> Cow<'_, str> {
+        match self.written.contains('T') {
+            true => Cow::Borrowed(&self.written),
+            false => Cow::Owned(format!("{}T00:00:00Z", self.written)),
+        }
+    }
 }
 
 /// Splits a page into its front matter and the place where its body begins.
@@ -87,18 +129,17 @@ fn read(mut table: Table, path: &SourcePath, problems: &mut Vec<Diagnostic>) -> 
     front_matter
 }
 
-fn date(text: String, span: Span, path: &SourcePath, problems: &mut Vec<Diagnostic>) -> Option<String> {
-    // Only the two forms that sort as text and that a feed can carry.
-    let is_date = text.len() == 10 && text.parse::<Date>().is_ok();
-    if is_date || text.parse::<jiff::Timestamp>().is_ok() {
-        return Some(text);
+fn date(text: String, span: Span, path: &SourcePath, problems: &mut Vec<Diagnostic>) -> Option<Date> {
+    let message = format!("`{text}` is not a date");
+    let date = Date::read(text);
+    if date.is_none() {
+        problems.push(
+            Diagnostic::error("date", message)
+                .at(path, span)
+                .hint("write it as `2026-11-23`, `2026-11-23T14:00:00Z` or `2026-11-23T14:00:00+02:00`"),
+        );
     }
-    problems.push(
-        Diagnostic::error("date", format!("`{text}` is not a date"))
-            .at(path, span)
-            .hint("write it as `2026-11-23` or `2026-11-23T14:00:00Z`"),
-    );
-    None
+    date
 }
 
 /// A free table as a template sees it.
@@ -145,6 +186,52 @@ mod tests {
         let (front_matter, body, problems) = parsed("# Title\n\n---\n");
         assert!(front_matter.title.is_none() && problems.is_empty());
         assert_eq!(body, "# Title\n\n---\n");
+    }
+
+    #[test]
+    fn a_date_is_a_day_or_a_time_of_rfc_3339() {
+        for (text, instant, full) in [
+            ("2026-11-23", "2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z"),
+            ("2026-11-23T14:00:00Z", "2026-11-23T14:00:00Z", "2026-11-23T14:00:00Z"),
+            ("2026-11-23T14:00:00.25+02:00", "2026-11-23T12:00:00.25Z", "2026-11-23T14:00:00.25+02:00"),
+            ("2026-11-23T23:59:59-09:30", "2026-11-24T09:29:59Z", "2026-11-23T23:59:59-09:30"),
+        ] {
+            let (front_matter, _, problems) = parsed(&format!("---\ndate: \"{text}\"\n---\n"));
+            assert!(problems.is_empty(), "{text}");
+            let date = front_matter.date.expect("it is a date");
+            assert_eq!((date.as_str(), &*date.rfc_3339()), (text, full));
+            assert_eq!(date.instant, instant.parse::<Timestamp>().expect("an instant"), "{text}");
+        }
+        for text in [
+            "2026-11-23 14:00:00+02",
+            "2026-11-23 14:00:00Z",
+            "2026-11-23T14:00:00+02",
+            "2026-11-23T14:00:00+0200",
+            "2026-11-23T14:00:00+24:00",
+            "2026-11-23T14:00:00",
+            "2026-11-23T14:00Z",
+            "2026-11-23T14Z",
+            "2026-11-23T14:00:00Z[UTC]",
+            "2026-11-23T14:00:00,5Z",
+            "2026-11-23T14:00:00.Z",
+            "2026-11-23T14:00:60Z",
+            "2026-11-23T24:00:00Z",
+            "2026-11-23t14:00:00z",
+            "20261123T140000Z",
+            "-002026-11-23T14:00:00Z",
+            "+002026-11-23",
+            "2026-02-30",
+            "2026-1-2",
+            "20261123",
+            "2026-11-23 ",
+            "٢٠٢٦-11-23",
+            "",
+        ] {
+            let (front_matter, _, problems) = parsed(&format!("---\ndate: \"{text}\"\n---\n"));
+            assert!(front_matter.date.is_none(), "{text}");
+            assert_eq!(problems.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["date"], "{text}");
+            assert!(problems[0].place.is_some() && !problems[0].hints.is_empty(), "{text}");
+        }
     }
 
     #[test]

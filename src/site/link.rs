@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// How often one address may lead to another before we call it a loop.
 const MAX_REDIRECTS: usize = 5;
 
+/// Up to so many addresses that lead nowhere, others are proposed.
+const MANY: usize = 100;
+
 /// A page with what it links to.
 pub(super) struct Linked {
     pub(super) page: Arc<Page>,
@@ -47,7 +50,7 @@ pub fn check_links<'a>(
     options: &Options,
     resolver: &(dyn Fn() -> Resolve<'a> + Sync),
 ) -> Vec<Diagnostic> {
-    let objects = Objects { all: &built.objects, keys: built.objects.iter().map(|object| (object.key.as_str(), ())).collect() };
+    let keys: Keys<'_> = built.objects.iter().map(|object| (object.key.as_str(), ())).collect();
     let pages: Lookup<&str, &Texts> = built.linked.iter().map(|linked| (linked.page.key.as_str(), &linked.ids)).collect();
     let base = options.base_url.as_deref();
 
@@ -64,17 +67,19 @@ pub fn check_links<'a>(
         .collect();
     let paths = distinct(shares.into_iter().flatten().collect());
     let share = paths.len().div_ceil(rayon::current_num_threads()).max(64);
-    let answers: Vec<Option<Answer<'_>>> = paths
+    let mut answers: Vec<Option<Answer<'_>>> = paths
         .par_chunks(share)
         .flat_map_iter(|paths| {
             let mut resolve = resolver();
             let answers = paths.iter().map(|path| {
                 let is_ours = !options.elsewhere.iter().any(|pattern| headers::matches(pattern, &path.text));
-                is_ours.then(|| follow(&path.text, &mut resolve, &objects, &pages))
+                is_ours.then(|| follow(&path.text, &mut resolve, &keys, &pages))
             });
             answers.collect::<Vec<_>>()
         })
         .collect();
+
+    suggest(&paths, &mut answers, &built.objects);
 
     // Where every address leads somewhere, as it mostly does, only fragments are left to be looked for.
     let is_fine = |answer: &Option<Answer<'_>>| matches!(answer, None | Some(Answer::Key { redirected: None, .. }));
@@ -87,7 +92,7 @@ pub fn check_links<'a>(
             let complaints = open.filter_map(|link| {
                 let address = address(link, &linked.page.url, base)?;
                 let at = paths.binary_search(&Path::new(Cow::Borrowed(&address.path))).ok()?;
-                Some((link, judge(answers.get(at)?.as_ref()?, &address, &objects)?))
+                Some((link, judge(answers.get(at)?.as_ref()?, &address)?))
             });
             // A link that a page has twice is complained of at all its places at once.
             let complaints: BTreeMap<&str, Diagnostic> = complaints.collect();
@@ -100,17 +105,31 @@ pub fn check_links<'a>(
     problems
 }
 
+/// Finds for addresses that lead nowhere the pages that may have been meant. To compare each with all pages takes long where a whole
+/// site has moved; then nobody reads hints.
+fn suggest(paths: &[Path<'_>], answers: &mut [Option<Answer<'_>>], all: &[Object]) {
+    let missing = answers.iter().filter(|answer| matches!(answer, Some(Answer::Missing { .. }))).count();
+    if missing == 0 || missing > MANY {
+        return;
+    }
+    let pages = all.iter().filter(|object| object.class == Class::Page);
+    let pages: Vec<String> = pages.map(|object| page_url(object.key.as_str())).collect();
+    answers.par_iter_mut().zip(paths).for_each(|(answer, path)| {
+        if let Some(Answer::Missing { similar, .. }) = answer {
+            let path = path.text.split('?').next().unwrap_or_default();
+            *similar = near(path, pages.iter().map(String::as_str)).map(str::to_owned);
+        }
+    });
+}
+
 /// The path of this site that a link on the page at `from` means, without its query; nothing for other sites.
 pub(super) fn path_of(link: &str, from: &str, base: Option<&str>) -> Option<String> {
     let address = address(link, from, base)?;
     Some(address.path.split('?').next().unwrap_or_default().to_owned())
 }
 
-/// What is built.
-struct Objects<'a> {
-    all: &'a [Object],
-    keys: Lookup<&'a str, ()>,
-}
+/// The keys of what is built.
+type Keys<'a> = Lookup<&'a str, ()>;
 
 /// A path, to be found among many. Most comparisons are of two numbers.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -190,15 +209,19 @@ enum Answer<'a> {
         ids: Option<Vec<&'a str>>,
         redirected: Option<String>,
     },
-    Missing(String),
+    /// With the key that is asked for, and a page that may have been meant.
+    Missing {
+        key: String,
+        similar: Option<String>,
+    },
     Other(String),
 }
 
-fn follow<'a>(path: &str, resolve: &mut Resolve<'_>, objects: &Objects<'_>, pages: &Lookup<&str, &'a Texts>) -> Answer<'a> {
+fn follow<'a>(path: &str, resolve: &mut Resolve<'_>, keys: &Keys<'_>, pages: &Lookup<&str, &'a Texts>) -> Answer<'a> {
     let mut at = path.to_owned();
     for _ in 0..MAX_REDIRECTS {
         match resolve(&at) {
-            Target::Key(key) if objects.keys.has(key.as_str()) => {
+            Target::Key(key) if keys.has(key.as_str()) => {
                 let redirected = (at != path).then_some(at);
                 let ids = pages.get(key.as_str()).map(|ids| {
                     let mut ids: Vec<&str> = ids.iter().collect();
@@ -207,7 +230,7 @@ fn follow<'a>(path: &str, resolve: &mut Resolve<'_>, objects: &Objects<'_>, page
                 });
                 return Answer::Key { ids, redirected };
             }
-            Target::Key(key) => return Answer::Missing(key),
+            Target::Key(key) => return Answer::Missing { key, similar: None },
             Target::Redirect(to) => match address(&to, &at, None) {
                 Some(address) => at = address.path.into_owned(),
                 None => return Answer::Other(format!("redirects to `{to}`, which is another site")),
@@ -220,7 +243,7 @@ fn follow<'a>(path: &str, resolve: &mut Resolve<'_>, objects: &Objects<'_>, page
 }
 
 /// What is wrong with an address, given what is there.
-fn judge(answer: &Answer<'_>, address: &Address<'_>, objects: &Objects<'_>) -> Option<Diagnostic> {
+fn judge(answer: &Answer<'_>, address: &Address<'_>) -> Option<Diagnostic> {
     match answer {
         Answer::Key { ids, redirected } => {
             let fragment = percent_decode_str(address.fragment).decode_utf8_lossy();
@@ -241,18 +264,12 @@ fn judge(answer: &Answer<'_>, address: &Address<'_>, objects: &Objects<'_>) -> O
                     .hint(format!("link to `{to}`")),
             )
         }
-        Answer::Missing(key) => {
-            let pages: Vec<String> = objects
-                .all
-                .iter()
-                .filter(|object| object.class == Class::Page)
-                .map(|object| page_url(object.key.as_str()))
-                .collect();
-            let path = address.path.split('?').next().unwrap_or_default();
-            let hint =
-                near(path, pages.iter().map(String::as_str)).map(|page| format!("a page with a similar address exists: `{page}`"));
-            let hint = hint.or_else(|| Some(format!("nothing is stored under `{key}`")));
-            Some(Diagnostic::error("broken-link", format!("`{}` leads nowhere", address.path)).maybe_hint(hint))
+        Answer::Missing { key, similar } => {
+            let hint = match similar {
+                Some(page) => format!("a page with a similar address exists: `{page}`"),
+                None => format!("nothing is stored under `{key}`"),
+            };
+            Some(Diagnostic::error("broken-link", format!("`{}` leads nowhere", address.path)).hint(hint))
         }
         Answer::Other(what) => Some(Diagnostic::error("broken-link", format!("`{}` {what}", address.path))),
     }
@@ -266,13 +283,19 @@ fn page_url(key: &str) -> String {
 /// Says a complaint at every place where the link is written.
 fn place(complaint: &Diagnostic, link: &str, page: &Page, sources: &Sources) -> Vec<Diagnostic> {
     let body = page.text();
-    let mut places: Vec<(SourcePath, Span)> =
-        markdown::find_links(body, link).into_iter().map(|span| (page.path.clone(), span.shift(page.body))).collect();
-    if places.is_empty() {
-        places = written(&format!("\"{link}\""), page, sources)
-            .into_iter()
-            .map(|(path, span)| (path, Span::new(span.start + 1, span.end - 1)))
-            .collect();
+    let mut places: Vec<(SourcePath, Span)> = Vec::new();
+    for link in spellings(link) {
+        if places.is_empty() {
+            let found = markdown::find_links(body, &link).into_iter();
+            places = found.map(|span| (page.path.clone(), span.shift(page.body))).collect();
+        }
+        // In HTML: between quotes of either kind, or without any.
+        for (before, after) in [("\"", "\""), ("'", "'"), ("=", ">"), ("=", " ")] {
+            if places.is_empty() {
+                let found = written(&format!("{before}{link}{after}"), page, sources).into_iter();
+                places = found.map(|(path, span)| (path, Span::new(span.start + 1, span.end - 1))).collect();
+            }
+        }
     }
     // A link to another source was written with that source's name, but with this fragment.
     if let (true, Some((_, fragment))) = (places.is_empty(), link.split_once('#')) {
@@ -282,6 +305,19 @@ fn place(complaint: &Diagnostic, link: &str, page: &Page, sources: &Sources) -> 
         return vec![complaint.clone().at(&page.path, Span::default()).hint(format!("in this page's template: `{link}`"))];
     }
     places.into_iter().map(|(path, span)| complaint.clone().at(&path, span)).collect()
+}
+
+/// How a link may have been written that is in a finished page as it is here.
+fn spellings(link: &str) -> Vec<Cow<'_, str>> {
+    let decoded = percent_decode_str(link).decode_utf8().unwrap_or(Cow::Borrowed(link));
+    let escaped = link.replace('&', "&amp;").replace('"', "&quot;");
+    let mut all = vec![Cow::Borrowed(link)];
+    for other in [decoded, Cow::Owned(escaped)] {
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all
 }
 
 /// Where a text is written: in the page, or else in the templates.
@@ -327,7 +363,7 @@ mod tests {
     #[test]
     fn a_loop_of_redirects_ends() {
         let mut resolve: Resolve<'_> = Box::new(|path| Target::Redirect(if path == "/a" { "/b".into() } else { "/a".into() }));
-        let none = Objects { all: &[], keys: Lookup::default() };
+        let none = Keys::default();
         assert!(matches!(follow("/a", &mut resolve, &none, &Lookup::default()), Answer::Other(_)));
     }
 }

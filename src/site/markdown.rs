@@ -3,7 +3,7 @@
 
 use super::highlight::Highlighter;
 use crate::source::Span;
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,7 +23,7 @@ pub(super) struct Entry {
 pub(super) struct Rendered {
     pub(super) html: String,
     pub(super) toc: Vec<Entry>,
-    /// Destinations that `page_url` knew nothing of.
+    /// Relative destinations that `page_url` knew nothing of.
     pub(super) unknown: Vec<String>,
 }
 
@@ -52,6 +52,34 @@ pub(super) fn render(body: &str, highlighter: &Highlighter, page_url: impl Fn(&s
     walk.footnotes(&mut html);
     let Walk { unknown, headings, .. } = walk;
     Rendered { html, toc: nest(headings), unknown }
+}
+
+/// The text of a body's first heading of the first level, without markup.
+///
+/// Lists of pages have titles before any page is rendered, so this reads the body by itself. Most begin with a heading of
+/// plain letters, which takes no parser.
+pub(super) fn first_heading(body: &str) -> Option<String> {
+    let is_plain =
+        |c: char| !c.is_control() && !matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '&' | '~' | '{' | '}' | '#');
+    let first = body.lines().find(|line| !line.trim().is_empty())?;
+    let title = first.strip_prefix("# ").map(str::trim).unwrap_or_default();
+    if !title.is_empty() && title.chars().all(is_plain) {
+        return Some(title.to_owned());
+    }
+    // No heading is without one of them: `# A`, or `A` above `===`.
+    if !body.contains(['#', '=']) {
+        return None;
+    }
+    let mut events = Parser::new_ext(body, options());
+    while events.any(|event| matches!(event, Event::Start(Tag::Heading { level: HeadingLevel::H1, .. }))) {
+        let inner: VecDeque<Event<'_>> =
+            events.by_ref().take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_)))).collect();
+        let title = plain_text(&inner);
+        if !title.is_empty() {
+            return Some(title);
+        }
+    }
+    None
 }
 
 /// Where in a body a link or an image with this destination stands: read again only to complain.
@@ -148,7 +176,7 @@ impl<'a, F: Fn(&str) -> Option<String>> Walk<'a, '_, F> {
                     )
                 }
                 Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-                    let dest_url = self.destination(dest_url);
+                    let dest_url = if link_type == LinkType::Email { dest_url } else { self.destination(dest_url) };
                     Event::Start(Tag::Link { link_type, dest_url, title, id })
                 }
                 other => other,
@@ -162,11 +190,14 @@ impl<'a, F: Fn(&str) -> Option<String>> Walk<'a, '_, F> {
             return destination;
         }
         let (path, rest) = destination.find(['#', '?']).map_or((&*destination, ""), |at| destination.split_at(at));
-        if !path.ends_with(".md") || path.contains("://") {
+        let has_scheme = path.split('/').next().is_some_and(|first| first.contains(':'));
+        if !path.ends_with(".md") || has_scheme || path.starts_with("//") {
             return destination;
         }
         match (self.page_url)(path) {
             Some(url) => format!("{url}{rest}").into(),
+            // An address of the site may well end so, `/readme.md` say: whether it leads anywhere is for the link check.
+            None if path.starts_with('/') => destination,
             None => {
                 self.unknown.push(destination.to_string());
                 destination
@@ -356,6 +387,38 @@ mod tests {
         <li id="fn-2"><p><em>second</em> <a class="footnote-back" href="#fnref-2" aria-label="Back to the text">↩</a></p></li>
         </ol></section>
         "##);
+    }
+
+    #[test]
+    fn the_first_heading_is_a_heading_and_has_no_markup() {
+        for (body, title) in [
+            ("# Plain: it's 1 & only\n", Some("Plain: it's 1 & only")),
+            ("\n \r\n# Title\r\ntext\r\n", Some("Title")),
+            ("# Learn *C#* and C# {#top1}\n", Some("Learn C# and C#")),
+            ("# C#\n", Some("C#")),
+            ("# Title ##\n", Some("Title")),
+            ("# `a` &amp; [b](c) \\* ![d](e)\n", Some("a & b * d")),
+            ("```sh\n# install it\n```\n\n# C#\n", Some("C#")),
+            ("    # code\n\n## Two\n\n  # One\n", Some("One")),
+            ("<!--\n# comment\n-->\n\ntext\n", None),
+            ("Some\n*text*\n====\n", Some("Some text")),
+            ("#\n\n# Two\n", Some("Two")),
+            ("#hashtag\n", None),
+            ("text, 1 = 1\n", None),
+            ("", None),
+        ] {
+            assert_eq!(first_heading(body).as_deref(), title, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_no_source_because_it_ends_in_md() {
+        let body = "[a](mailto:info@firm.md) <info@firm.md> [b](//firm.md) [c](/readme.md) [d](tel:1.md#x) [e](gone.md)";
+        let rendered = rendered(body);
+        assert_eq!(rendered.unknown, ["gone.md"]);
+        for address in ["mailto:info@firm.md", "//firm.md", "/readme.md", "tel:1.md#x"] {
+            assert!(rendered.html.contains(&format!("<a href=\"{address}\">")), "{address} in {}", rendered.html);
+        }
     }
 
     #[test]

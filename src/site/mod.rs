@@ -162,7 +162,7 @@ pub fn build(sources: &Sources, options: &Options, memory: &Memory) -> Built {
     }
     let files: Vec<Key> = built.files.iter().cloned().collect();
     built.claims = distribution::claim(&pages, &files, options, &mut problems);
-    for object in feed::build(&pages, &built.claims, &shared, options, &mut problems) {
+    for object in feed::build(&pages, &built.claims, &shared, &assets.by_name, options, &mut problems) {
         // A file of the project's own, such as `site/static/robots.txt`, stands in the place of ours.
         if !keys.taken.has(object.key.as_str()) {
             keys.claim(&object.key.clone(), &SourcePath::new("qdn"), &mut problems);
@@ -213,8 +213,8 @@ fn read_pages(files: &[File<'_>], options: &Options, problems: &mut Vec<Diagnost
 }
 
 /// By weight, then the newest first, then by address.
-fn order(page: &Page) -> (i64, std::cmp::Reverse<Option<&str>>, &str) {
-    (page.front_matter.weight, std::cmp::Reverse(page.front_matter.date.as_deref()), &page.url)
+fn order(page: &Page) -> (i64, std::cmp::Reverse<Option<jiff::Timestamp>>, &str) {
+    (page.front_matter.weight, std::cmp::Reverse(page.front_matter.date.as_ref().map(|date| date.instant)), &page.url)
 }
 
 /// A file with its bytes.
@@ -293,7 +293,7 @@ fn render(
         .par_iter()
         .map_init(String::new, |finished, page| {
             let rendered = page::render(page, shared);
-            let mut problems = page::unknown_links(&rendered.unknown, page, shared);
+            let mut problems = page::unknown_links(&rendered.unknown, page, shared, sources);
             if !can_render {
                 return (None, problems);
             }
@@ -302,7 +302,7 @@ fn render(
                 Ok(html) => {
                     finished.clear();
                     let scan = html::scan(&html, options.minify, |address| fingerprinted(address, &by_name), finished);
-                    problems.extend(blocked(&scan, page, sources));
+                    problems.extend(blocked(&scan.blocked(&html), page, shared, sources));
                     let object = Object::new(page.key.clone(), finished.as_bytes(), Class::Page);
                     (Some((object, scan)), problems)
                 }
@@ -352,21 +352,78 @@ fn fill(page: &Page, view: &Value, environment: &minijinja::Environment<'_>, sou
         .map_err(|error| template::complaint(&error, sources, view, environment))
 }
 
-/// Attributes that the Content-Security-Policy switches off, each where it is written.
-fn blocked(scan: &Scan, page: &Page, sources: &Sources) -> Vec<Diagnostic> {
-    let rows = scan.blocked.iter().flat_map(|attribute| {
-        let places = link::written(&format!("{attribute}="), page, sources);
-        places.into_iter().map(move |(path, span)| {
-            let hint = match attribute.as_str() {
-                "style" => "give the element a class, and style it in a style sheet",
-                _ => "add the listener in a script: `element.addEventListener(…)`",
-            };
-            Diagnostic::error("inline-code", format!("the Content-Security-Policy switches off the attribute `{attribute}`"))
-                .at(&path, span)
-                .hint(hint)
-        })
-    });
-    rows.collect()
+/// What Markdown itself makes of `|--:|`. The policy switches it off, but the author wrote no attribute, and a style
+/// sheet can still select by it.
+const ALIGNMENTS: &[&str] = &["style=\"text-align: left\"", "style=\"text-align: center\"", "style=\"text-align: right\""];
+
+/// Complains of attributes that the Content-Security-Policy switches off, each where it is written, if that can be told.
+fn blocked(attributes: &BTreeSet<&str>, page: &Page, shared: &Shared, sources: &Sources) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    if attributes.is_empty() {
+        return problems;
+    }
+    // Code that a page shows looks like what it has; only in the finished body is it clear which it is.
+    let body = page::render(page, shared).html;
+    let found = html::scan(&body, false, |_| None, &mut String::new());
+    let own = found.blocked(&body);
+    let mut unplaced = BTreeSet::new();
+    for &attribute in attributes {
+        let name = attribute.split(|c: char| c == '=' || c.is_ascii_whitespace()).next().unwrap_or_default();
+        let complaint = Diagnostic::error("inline-code", format!("the Content-Security-Policy switches off the attribute `{name}`"))
+            .hint(if name.eq_ignore_ascii_case("style") {
+                "give the element a class, and style it in a style sheet"
+            } else {
+                "add the listener in a script: `element.addEventListener(…)`"
+            });
+        let is_own = own.contains(attribute);
+        let places = written(attribute, is_own, page, sources);
+        if places.is_empty() && !(is_own && ALIGNMENTS.contains(&attribute)) && unplaced.insert(name) {
+            problems.push(complaint.clone().at(&page.path, Span::default()).hint(format!("in the finished page: `{attribute}`")));
+        }
+        problems.extend(places.into_iter().map(|(path, at)| complaint.clone().at(&path, Span::new(at, at + name.len()))));
+    }
+    problems
+}
+
+/// Where an attribute is written: in the templates, in the page if that has it as its own, or else in what the page tells
+/// its template.
+fn written(attribute: &str, is_own: bool, page: &Page, sources: &Sources) -> Vec<(SourcePath, usize)> {
+    let under = sources.under(template::TEMPLATES);
+    let templates: Vec<(&SourcePath, &str)> = under.filter_map(|(path, _)| Some((path, sources.text(path.as_str())?))).collect();
+    let mut places = Vec::new();
+    for &(path, text) in &templates {
+        places.extend(attributes_in(text, attribute).map(|at| (path.clone(), at)));
+    }
+    if is_own {
+        places.extend(attributes_in(page.text(), attribute).map(|at| (page.path.clone(), page.body + at)));
+    }
+    if !places.is_empty() || is_own {
+        return places;
+    }
+    let front_matter = page.source().get(..page.body).unwrap_or_default();
+    places.extend(attributes_in(front_matter, attribute).map(|at| (page.path.clone(), at)));
+    if !places.is_empty() {
+        return places;
+    }
+    // The template may make the value, but writes what stands before it.
+    let Some(equals) = attribute.find('=') else { return places };
+    let value = attribute[equals + 1..].trim_ascii_start();
+    let quote = usize::from(value.starts_with(['"', '\'']));
+    let start = &attribute[..attribute.len() - value.len() + quote];
+    let is_made = |value: &str| value.split(['"', '\'', '>']).next().is_some_and(|value| value.contains('{'));
+    for &(path, text) in &templates {
+        let made = attributes_in(text, start).filter(|at| is_made(&text[at + start.len()..]));
+        places.extend(made.map(|at| (path.clone(), at)));
+    }
+    places
+}
+
+/// Where an attribute, or its beginning, stands in a text: `style="x"` not where that ends `data-style="x"`.
+fn attributes_in(text: &str, attribute: &str) -> impl Iterator<Item = usize> {
+    text.match_indices(attribute).map(|(at, _)| at).filter(|at| {
+        let before = text.as_bytes()[..*at].last();
+        !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.'))
+    })
 }
 
 /// Which source makes which key; two that make the same are a mistake.

@@ -3,9 +3,9 @@
 use super::front_matter::{self, FrontMatter};
 use super::highlight::Highlighter;
 use super::markdown::{self, Entry, Rendered};
-use super::{SITE, Shared};
+use super::{SITE, STATIC, Shared, link};
 use crate::release::{Key, encode_path};
-use crate::source::{Diagnostic, SourcePath, Span, near, text_of, utf8_of};
+use crate::source::{Diagnostic, SourcePath, Sources, Span, near, text_of, utf8_of};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct Page {
     /// Where the body begins in the source.
     pub(super) body: usize,
     pub(super) extra: Value,
-    /// The title, if the front matter has one or the body's first heading can be one.
+    /// The front matter's title, or what can be one: the body's first heading, or the file's name.
     pub(super) title: String,
 }
 
@@ -51,7 +51,7 @@ impl Page {
             "" => "/".to_owned(),
             route => encode_path(&format!("/{route}/")),
         };
-        let title = front_matter.title.clone().unwrap_or_else(|| first_heading(&text[body..], path));
+        let title = front_matter.title.clone().unwrap_or_else(|| title(&text[body..], path));
         let extra = front_matter::to_template(&front_matter.extra);
         Some(Self { path: path.clone(), key, url, front_matter, source: Arc::clone(source), body, extra, title })
     }
@@ -105,15 +105,13 @@ fn route(path: &SourcePath, slug: Option<&(String, Span)>, problems: &mut Vec<Di
 }
 
 /// The first `# Heading` of a body, or the file's name.
-fn first_heading(body: &str, path: &SourcePath) -> String {
-    let heading = body.lines().find_map(|line| line.strip_prefix("# ")).map(|title| title.trim().trim_end_matches('#').trim());
-    match heading {
-        Some(title) if !title.is_empty() => title.to_owned(),
-        _ => {
-            let file = path.as_str().rsplit('/').next().unwrap_or_default();
-            file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned()
-        }
-    }
+fn title(body: &str, path: &SourcePath) -> String {
+    // A line of HTML that begins with `# ` is no heading.
+    let heading = if path.extension() == "html" { None } else { markdown::first_heading(body) };
+    heading.unwrap_or_else(|| {
+        let file = path.as_str().rsplit('/').next().unwrap_or_default();
+        file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned()
+    })
 }
 
 /// A page as a template sees it.
@@ -165,11 +163,10 @@ impl Object for View {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let text = |text: &Option<String>| text.as_deref().map_or(Value::from(()), Value::from);
         Some(match key.as_str()? {
             "title" => Value::from(self.page.title.as_str()),
             "description" => Value::from(self.page.front_matter.description.as_deref().unwrap_or_default()),
-            "date" => text(&self.page.front_matter.date),
+            "date" => self.page.front_matter.date.as_ref().map_or(Value::from(()), |date| Value::from(date.as_str())),
             "url" => Value::from(self.page.url.as_str()),
             "extra" => self.page.extra.clone(),
             "content" => self.content(),
@@ -202,14 +199,14 @@ fn linked_page(target: &str, page: &Page, shared: &Shared) -> Option<String> {
     shared.urls.get(path.as_str()).cloned()
 }
 
-/// Complaints of links to Markdown files that are no pages.
-pub(super) fn unknown_links(unknown: &[String], page: &Page, shared: &Shared) -> Vec<Diagnostic> {
+/// Complaints of links to Markdown files that are no pages, nor files that are copied as they are.
+pub(super) fn unknown_links(unknown: &[String], page: &Page, shared: &Shared, sources: &Sources) -> Vec<Diagnostic> {
     if unknown.is_empty() {
         return Vec::new();
     }
     let body = page.text();
     let mut problems = Vec::new();
-    for destination in unknown {
+    for destination in unknown.iter().filter(|destination| !is_file(destination, page, sources)) {
         let path = destination.split(['#', '?']).next().unwrap_or_default();
         let wanted = super::asset::local(path, &page.path).and_then(Result::ok);
         let hint = wanted.as_ref().and_then(|path| near(path.as_str(), shared.urls.keys().map(String::as_str)));
@@ -222,4 +219,11 @@ pub(super) fn unknown_links(unknown: &[String], page: &Page, shared: &Shared) ->
         }
     }
     problems
+}
+
+/// Whether the address that a link of a page leads to is that of a file in `site/static/`.
+fn is_file(destination: &str, page: &Page, sources: &Sources) -> bool {
+    let Some(path) = link::path_of(destination, &page.url, None) else { return false };
+    let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy();
+    sources.bytes(&format!("{STATIC}{path}")).is_some()
 }

@@ -212,13 +212,17 @@ impl<P: Into<SourcePath>, B: Into<Arc<[u8]>>> FromIterator<(P, B)> for Sources {
 
 /// The name among `known` that someone who typed `typed` most likely meant.
 pub fn near<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (lower, length) = (typed.to_lowercase(), typed.chars().count());
     known
         .into_iter()
         .filter(|name| *name != typed)
-        .map(|name| (strsim::damerau_levenshtein(&typed.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| {
+        .filter_map(|name| {
             let begins = typed.len() > 2 && (name.starts_with(typed) || (name.len() > 2 && typed.starts_with(name)));
-            begins || *distance <= 1.max(typed.chars().count().max(name.chars().count()) / 3)
+            let (other, most) = (name.chars().count(), 1.max(length.max(name.chars().count()) / 3));
+            // Names whose lengths differ by more than that cannot be nearer.
+            let is_far = !begins && length.abs_diff(other) > most;
+            let distance = || strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+            (!is_far).then(distance).filter(|distance| begins || *distance <= most).map(|distance| (distance, name))
         })
         .min_by_key(|(distance, name)| (*distance, *name))
         .map(|(_, name)| name)

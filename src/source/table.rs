@@ -17,6 +17,8 @@ pub struct Value {
     pub kind: Kind,
     /// Where it stands.
     pub span: Span,
+    /// A whole number of YAML's as it is written, where that is not how it would be: `007`.
+    written: Option<Box<str>>,
 }
 
 /// The kinds of values that both languages have.
@@ -66,10 +68,11 @@ impl Table {
 
     /// Takes a text out. Anything else under the key is complained of.
     pub fn text(&mut self, key: &str, path: &SourcePath, problems: &mut Vec<Diagnostic>) -> Option<(String, Span)> {
+        let written = self.get(key).and_then(|value| value.written.clone());
         self.expect(key, "a text", path, problems, |kind| match kind {
             Kind::Text(text) => Ok(text),
-            // `title: 2024` is a number to YAML and a title to whoever wrote it.
-            Kind::Integer(number) => Ok(number.to_string()),
+            // `title: 2024` is a number to YAML and a title to whoever wrote it; so is `title: 007`.
+            Kind::Integer(number) => Ok(written.map_or_else(|| number.to_string(), String::from)),
             other => Err(other),
         })
     }
@@ -96,7 +99,7 @@ impl Table {
         let items = match value.kind {
             Kind::List(items) => items,
             Kind::Null => return Vec::new(),
-            kind => vec![Value { kind, span: value.span }],
+            kind => vec![Value { kind, span: value.span, written: value.written }],
         };
         let mut texts = Vec::new();
         for item in items {
@@ -218,13 +221,17 @@ pub fn yaml(text: &str, span: Span, path: &SourcePath) -> Result<Table, Diagnost
 fn from_yaml(node: MarkedYaml<'_>, places: &CharIndex<'_>, path: &SourcePath, depth: usize) -> Result<Value, Diagnostic> {
     let span = Span::new(places.byte(node.span.start.index()), places.byte(node.span.end.index()));
     let bad = |what: &str| Diagnostic::error("yaml", what.to_owned()).at(path, span);
+    let mut written = None;
     if depth > MAX_DEPTH {
         return Err(bad("this is nested too deeply"));
     }
     let kind = match node.data {
         YamlData::Value(Scalar::Null) => Kind::Null,
         YamlData::Value(Scalar::Boolean(value)) => Kind::Bool(value),
-        YamlData::Value(Scalar::Integer(value)) => Kind::Integer(value),
+        YamlData::Value(Scalar::Integer(value)) => {
+            written = places.written(span, value);
+            Kind::Integer(value)
+        }
         YamlData::Value(Scalar::FloatingPoint(value)) => Kind::Float(value.into_inner()),
         YamlData::Value(Scalar::String(text)) => Kind::Text(text.into_owned()),
         YamlData::Sequence(items) => {
@@ -250,7 +257,7 @@ fn from_yaml(node: MarkedYaml<'_>, places: &CharIndex<'_>, path: &SourcePath, de
         YamlData::Tagged(_, inner) => return from_yaml(*inner, places, path, depth + 1),
         YamlData::Alias(_) | YamlData::BadValue | YamlData::Representation(..) => return Err(bad("this value cannot be read")),
     };
-    Ok(Value { kind, span })
+    Ok(Value { kind, span, written })
 }
 
 /// Turns the loader's character counts into bytes.
@@ -271,6 +278,14 @@ impl<'a> CharIndex<'a> {
             false => self.text.char_indices().nth(index).map_or(self.text.len(), |(at, _)| at),
         };
         self.base + at
+    }
+
+    /// A number as it is written at a place, where that is another text than the number's own.
+    fn written(&self, span: Span, value: i64) -> Option<Box<str>> {
+        let text = self.text.get(span.start - self.base..span.end - self.base)?.trim();
+        // What stands there may be more than the number: a tag before it.
+        let is_it = matches!(Scalar::parse_from_cow(text.into()), Scalar::Integer(read) if read == value);
+        (is_it && text != value.to_string()).then(|| text.into())
     }
 }
 
@@ -318,7 +333,7 @@ fn from_toml_value(value: Spanned<DeValue<'_>>, base: usize) -> Value {
         DeValue::Array(items) => Kind::List(items.into_iter().map(|item| from_toml_value(item, base)).collect()),
         DeValue::Table(table) => Kind::Table(from_toml(table, base)),
     };
-    Value { kind, span }
+    Value { kind, span, written: None }
 }
 
 fn place<T>(spanned: &Spanned<T>, base: usize) -> Span {
@@ -350,6 +365,20 @@ mod tests {
             assert!(table.is_empty());
         }
         assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn a_number_where_a_text_belongs_is_taken_as_it_is_written() {
+        for (value, expected) in [("007", "007"), ("0x1F", "0x1F"), ("+49", "+49"), ("2024", "2024"), ("-05 # ü", "-05")] {
+            let text = format!("a: {value}\nb: [1]\n");
+            let mut table = yaml(&text, Span::new(0, text.len()), &path()).expect("it is YAML");
+            let mut problems = Vec::new();
+            let found = table.text("a", &path(), &mut problems).map(|(text, _)| text);
+            assert_eq!((found.as_deref(), problems.len()), (Some(expected), 0), "{value}");
+        }
+        let mut table = yaml("a: 007\n", Span::new(0, 7), &path()).expect("it is YAML");
+        let number = table.integer("a", &path(), &mut Vec::new()).map(|(number, _)| number);
+        assert_eq!(number, Some(7), "it stays a number where one belongs");
     }
 
     #[test]

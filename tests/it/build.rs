@@ -126,6 +126,55 @@ fn a_folder_of_somebody_else_is_not_emptied() {
     assert_eq!(project.read("precious/thesis.txt"), "ten years");
 }
 
+/// Web apps, bundlers and extensions have a `manifest.json` too.
+#[test]
+fn a_manifest_of_something_else_is_none_of_ours() {
+    let project = Project::new().file("public/manifest.json", r#"{"name": "PWA", "version": "1.0"}"#).file("public/photo.jpg", "x");
+    let run = project.qdn(&["build", "--out", "public"]).ended(2);
+    assert!(run.stderr.contains("`manifest.json` of something else"), "{}", run.stderr);
+    assert_eq!(project.tree("public").len(), 2);
+    project.write("dist/manifest.json", r#"{"src/main.ts": {"file": "assets/main.js"}}"#);
+    project.write("dist/assets/main.js", "x");
+    project.qdn(&["build"]).ended(2);
+    assert_eq!(project.read("dist/assets/main.js"), "x");
+}
+
+#[test]
+fn nothing_is_built_among_the_sources() {
+    let project = Project::new().file("site/static/logo.svg", "<svg/>");
+    for out in ["site/static", "site/new/deeper", "templates", "./site/../site"] {
+        let run = project.qdn(&["build", "--out", out]).ended(2);
+        assert!(run.stderr.contains("among the sources"), "{}", run.stderr);
+    }
+    assert_eq!(project.tree("site").len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_place_of_a_folder_is_written_through() {
+    let project = Project::new();
+    project.qdn(&["build"]).ended(0);
+    fs::rename(project.path().join("dist/site"), project.path().join("root")).expect("moved");
+    std::os::unix::fs::symlink("../root", project.path().join("dist/site")).expect("linked");
+    project.write("site/more.md", "# More\n");
+    for _ in 0..2 {
+        project.qdn(&["build"]).ended(0);
+        assert!(project.exists("dist/site/more/index.html") || project.exists("dist/site/more.html"));
+        assert!(fs::symlink_metadata(project.path().join("dist/site")).expect("it is there").is_symlink());
+    }
+}
+
+#[test]
+fn a_broken_link_is_shown_where_it_is_written() {
+    let text =
+        "---\ntitle: Home\n---\n[a](/caf\u{e9}-nope/)\n\n<a href=/bare/>x</a>\n\n<a href='/single/'>y</a>\n\n[q](/q?a=1&b=2)\n";
+    let project = Project::new().file("site/index.md", text);
+    let places = project.qdn(&["check", "--json"]).places();
+    let lines: Vec<&str> = places.iter().filter_map(|place| place.strip_prefix("broken-link site/index.md:")).collect();
+    let lines: Vec<&str> = lines.iter().filter_map(|place| place.split(':').next()).collect();
+    assert_eq!(lines, ["4", "6", "8", "10"], "{places:?}");
+}
+
 /// Another folder, another order of making the files, another time zone and locale: the same bytes.
 #[test]
 fn the_same_sources_make_the_same_bytes() {
@@ -183,6 +232,71 @@ fn feeds_sitemap_and_robots_are_for_readers() {
     assert!(feed.contains("<title>News &amp; more</title>") && feed.contains("<updated>2026-03-04T00:00:00Z</updated>"), "{feed}");
     assert!(feed.find("Two").expect("two") < feed.find("One").expect("one"), "the newest first");
     assert!(feed.contains("href=&quot;https://x.test/&quot;"), "a reader has no page to resolve a path against: {feed}");
+}
+
+#[test]
+fn a_feed_can_be_read_anywhere() {
+    let project = Project::new()
+        .file("qdn.toml", "[site]\nbase_url = \"https://x.test\"\n")
+        .file("templates/list.html", "{% for p in pages %}[{{ p.title }}]{% endfor %}")
+        .file("site/list.md", "---\ntitle: List\ntemplate: list.html\n---\n")
+        .file("site/assets/img/p.svg", "<svg/>")
+        .file("site/news/index.md", "---\ntitle: News\nextra: { feed: true }\n---\n")
+        .file(
+            "site/news/one.md",
+            "---\ntitle: One\ndate: \"2026-11-23T01:00:00+02:00\"\n---\n\
+             ![x](/assets/img/p.svg) ![y](//cdn.test/y.png) [z](#there)\n\n## There\n\na\u{8}b\n",
+        )
+        .file("site/news/two.md", "---\ntitle: Two\ndate: 2026-11-23\n---\n");
+    project.qdn(&["build"]).ended(0);
+    let feed = project.read("dist/site/news/atom.xml");
+    let (name, _) = project.tree("dist/site/assets/img").remove(0);
+    for expected in [
+        &*format!("src=&quot;https://x.test/assets/img/{}&quot;", name.display()),
+        "src=&quot;//cdn.test/y.png&quot;",
+        "href=&quot;https://x.test/news/one/#there&quot;",
+        "<updated>2026-11-23T01:00:00+02:00</updated>",
+        "&lt;p&gt;ab&lt;/p&gt;",
+    ] {
+        assert!(feed.contains(expected), "{expected} in {feed}");
+    }
+    // One's instant is an hour before Two's, though its text comes behind.
+    let (head, _) = feed.split_once("<entry>").expect("an entry");
+    assert!(head.contains("<updated>2026-11-23T00:00:00Z</updated>"), "{head}");
+    assert!(feed.find(">Two<").expect("two") < feed.find(">One<").expect("one"), "the newest first");
+    assert!(project.read("dist/site/list/index.html").contains("[Two][One]"), "in lists too");
+    let sitemap = project.read("dist/site/sitemap.xml");
+    assert!(sitemap.contains("<lastmod>2026-11-23T01:00:00+02:00</lastmod>"), "{sitemap}");
+}
+
+#[test]
+fn a_title_is_what_the_heading_says() {
+    let project = Project::new()
+        .file("templates/page.html", "<title>{{ page.title }}</title>")
+        .file("site/a.md", "```sh\n# install it\n```\n\n# Learn *C#* and C# {#top1}\n")
+        .file("site/b.html", "<pre>\n# install it\n</pre>\n")
+        .file("site/c.md", "---\ntitle: 007\n---\n");
+    project.qdn(&["build"]).ended(0);
+    for (page, title) in [("a", "Learn C# and C#"), ("b", "b"), ("c", "007")] {
+        assert_eq!(project.read(&format!("dist/site/{page}/index.html")), format!("<title>{title}</title>"));
+    }
+}
+
+#[test]
+fn an_address_that_ends_in_md_need_not_be_a_page() {
+    let project = Project::new().file("site/static/readme.md", "R").file("site/static/a/notes.md", "N").file(
+        "site/a.md",
+        "[m](mailto:info@firm.md) <info@firm.md> [h](//firm.md) [f](/readme.md) [n](notes.md#x) [i](/index.md)\n",
+    );
+    project.qdn(&["build"]).ended(0);
+    let html = project.read("dist/site/a/index.html");
+    for address in ["mailto:info@firm.md", "//firm.md", "/readme.md", "notes.md#x", "/"] {
+        assert!(html.contains(&format!("href=\"{address}\"")), "{address} in {html}");
+    }
+    project.write("site/a.md", "[f](/raedme.md)\n");
+    assert_eq!(project.qdn(&["check", "--json"]).ended(1).places(), ["broken-link site/a.md:1:5"]);
+    project.write("site/a.md", "[n](nots.md)\n");
+    assert_eq!(project.qdn(&["check", "--json"]).ended(1).places(), ["broken-link site/a.md:1:5"]);
 }
 
 #[test]

@@ -196,6 +196,46 @@ fn it_answers_as_a_cache_behaviour_that_only_reads() {
     assert_eq!((fresh.status, fresh.body.as_str()), (304, ""));
 }
 
+/// A server's log in the project's folder never rests, and is none of the sources.
+#[test]
+fn a_file_that_always_changes_holds_up_no_build() {
+    let project = Project::new();
+    let mut preview = Preview::of(&project);
+    let log = project.path().join("server.log");
+    let is_seen = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = Arc::clone(&is_seen);
+    let writer = std::thread::spawn(move || {
+        // Far longer than a build takes, and no longer than a test may hang.
+        for turn in 0..15_000 {
+            if seen.load(std::sync::atomic::Ordering::Relaxed) {
+                return true;
+            }
+            std::fs::write(&log, format!("{turn}")).expect("written");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        false
+    });
+    project.write("site/index.md", "# Changed\n");
+    preview.heard("built");
+    is_seen.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(writer.join().expect("it writes"), "it was built while the log was written");
+}
+
+/// The page itself has not changed, but the release that it names: a browser that were told otherwise would load it for ever.
+#[test]
+fn a_page_is_another_one_in_another_release() {
+    let project = Project::new().file("site/other.md", "# Other\n");
+    let mut preview = Preview::of(&project);
+    let first = preview.get("/");
+    let tag = first.header("etag").replace("w/", "W/");
+    project.write("site/other.md", "# Changed\n");
+    preview.heard("built");
+    let again =
+        preview.ask(&format!("GET / HTTP/1.1\r\nHost: localhost:PORT\r\nIf-None-Match: {tag}\r\nConnection: close\r\n\r\n"));
+    assert_eq!(again.status, 200);
+    assert_ne!(again.body, first.body, "it names the new release");
+}
+
 #[test]
 fn the_job_api_is_behind_what_cloudfront_would_refuse() {
     let project = Project::new();

@@ -16,6 +16,9 @@ const REMOTE: &[&str] = &["cloudfront_endpoint", "control", "endpoint", "region"
 /// Folders of a project that are something else.
 const TAKEN: &[&str] = &["dist", "functions", "site", "templates"];
 
+/// What a ledger keeps behind its prefix, see `deploy::ledger`.
+const BOOKS: &[&str] = &["blobs/", "packs/", "proofs/", "releases/", "stages/"];
+
 /// The stage that is always there.
 pub(super) fn local(distributions: &[&str]) -> BTreeMap<String, (StageOptions, Span)> {
     let distributions = std::iter::once(DEFAULT_DISTRIBUTION).chain(distributions.iter().copied());
@@ -341,6 +344,7 @@ impl Reader<'_> {
         self.same_functions(stages);
     }
 
+    /// Places that are in each other's way.
     fn same_places(&mut self) {
         for (at, one) in self.places.iter().enumerate() {
             let clash = self.places.iter().enumerate().find_map(|(other_at, other)| {
@@ -348,7 +352,10 @@ impl Reader<'_> {
                     return None;
                 }
                 let (mine, theirs) = (&one.place.prefix, &other.place.prefix);
+                // Behind a ledger's prefix these are its own, and what nobody names there is removed.
+                let within = mine.strip_prefix(theirs.as_str()).is_some_and(|rest| BOOKS.iter().any(|part| rest.starts_with(part)));
                 match (one.is_control, other.is_control) {
+                    (_, true) if within => Some(format!("{} would lie among the books of {}", one.owner, other.owner)),
                     // A ledger may lie beside what is served, and above it, but not within.
                     (true, false) if mine.starts_with(theirs.as_str()) => {
                         Some(format!("{} would be public: {} serves it", one.owner, other.owner))
@@ -419,6 +426,25 @@ mod tests {
         }
         let (config, _) = parse(&crate::source::Sources::new());
         assert!(config.stages.contains_key(LOCAL));
+    }
+
+    #[test]
+    fn nothing_lies_among_the_books() {
+        let problems = |control: &str, bucket: &str, other: &str| {
+            let (_, problems) = parsed(&format!(
+                "[stages.a]\ncontrol = 's3://{control}'\ndistributions.site = {{ bucket = '{bucket}', id = 'E1' }}\n\
+                 [stages.b]\ncontrol = 's3://{other}'\ndistributions.site = {{ bucket = 'elsewhere', id = 'E2' }}\n"
+            ));
+            problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(problems("books", "books/site", "books"), [""; 0], "beside them is a place");
+        assert_eq!(problems("books", "public", "books/of-b"), [""; 0]);
+        for (control, bucket, other) in
+            [("books", "books/blobs", "other"), ("books/x", "books/x/packs/y", "other"), ("books", "public", "books/stages")]
+        {
+            let said = problems(control, bucket, other);
+            assert!(said.iter().any(|said| said.contains("among the books of")), "{control} {bucket} {other}: {said:?}");
+        }
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use super::stages::variable;
 use crate::deploy::apply::Receipt;
 use crate::deploy::options::StageOptions;
+use crate::release::DEFAULT_DISTRIBUTION;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
 /// Writes both, where the environment names files for them.
 pub(super) fn report(receipt: &Receipt, options: &StageOptions) -> Result<(), String> {
-    let url = options.distributions.values().find_map(|one| one.url.clone()).unwrap_or_default();
+    // The site's own, before those of its other parts.
+    let own = options.distributions.get(DEFAULT_DISTRIBUTION).into_iter().chain(options.distributions.values());
+    let url = own.filter_map(|one| one.url.clone()).next().unwrap_or_default();
     if let Some(file) = variable("GITHUB_OUTPUT") {
         append(&file, &outputs(receipt, &url))?;
     }

@@ -513,7 +513,7 @@ pub(super) fn audit(global: &Global, args: &AuditArgs, ui: &mut Ui) -> std::resu
             ));
         }
         let audit = apply::audit(&stage, &context).await?;
-        if desk.ui.json && !args.repair {
+        if desk.ui.json && (!args.repair || audit.is_whole()) {
             desk.ui.document(&json!(audit));
         } else if !desk.ui.json {
             draw::audit(&audit, desk.ui);
@@ -532,8 +532,14 @@ pub(super) fn audit(global: &Global, args: &AuditArgs, ui: &mut Ui) -> std::resu
         if left.is_whole() {
             return Ok(code);
         }
-        desk.ui.say(&format!("{} left that the stage's own books cannot put right:", plural(left.findings.len(), "finding")));
-        draw::audit(&left, desk.ui);
+        let many = format!("{} left that the stage's own books cannot put right", plural(left.findings.len(), "finding"));
+        if desk.ui.json {
+            // The one document has told what was repaired; `qdn audit` tells the rest.
+            desk.ui.error(&many);
+        } else {
+            desk.ui.say(&format!("{many}:"));
+            draw::audit(&left, desk.ui);
+        }
         Ok(REMOTE)
     })
 }

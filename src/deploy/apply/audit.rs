@@ -161,7 +161,7 @@ pub async fn audit(stage: &Stage, context: &Context) -> Result<Audit, Stopped> {
     for (name, function) in &manifest.functions {
         let remote = stage.function_name(name);
         let live = context.pace.run(|| stage.cdn.function(&remote, FunctionStage::Live)).await?;
-        if live.is_none_or(|live| Digest::of(&live.code).hex() != function.sha256) {
+        if live.is_none_or(|live| Digest::of(&live.code).hex() != function.sha256 || live.runtime != function.runtime) {
             findings.push(finding(None, name, Wrong::Function, None));
         }
     }
@@ -223,13 +223,15 @@ async fn edge(
 /// The bodies that a rollback to this release needs and would not find.
 async fn bodies(manifest: &Manifest, stage: &Stage, context: &Context) -> Result<Vec<Finding>, Stopped> {
     let listed = context.pace.run(|| stage.control.list("blobs/")).await?;
-    let there: BTreeSet<&str> = listed.iter().filter_map(|one| one.key.strip_prefix("blobs/")).collect();
+    let there: BTreeMap<&str, u64> = listed.iter().filter_map(|one| Some((one.key.strip_prefix("blobs/")?, one.size))).collect();
+    let is_whole = |sha256: &str, size: u64| there.get(sha256) == Some(&size);
     let pages = manifest.distributions.values().flat_map(|one| one.objects.values()).filter(|entry| entry.class == Class::Page);
     let (small, large): (Vec<_>, Vec<_>) = pages.partition(|entry| entry.size < SMALL);
-    let functions = manifest.functions.values().map(|function| function.sha256.as_str());
-    let alone = large.iter().map(|entry| entry.sha256.as_str()).chain(functions).filter(|sha256| !there.contains(sha256));
-    let mut missing: BTreeSet<&str> = alone.collect();
-    let small: BTreeSet<&str> = small.iter().map(|entry| entry.sha256.as_str()).filter(|sha256| !there.contains(sha256)).collect();
+    let functions = manifest.functions.values().map(|function| (function.sha256.as_str(), function.size));
+    let alone = large.iter().map(|entry| (entry.sha256.as_str(), entry.size)).chain(functions);
+    let mut missing: BTreeSet<&str> = alone.filter(|(sha256, size)| !is_whole(sha256, *size)).map(|(sha256, _)| sha256).collect();
+    let small = small.iter().filter(|entry| !is_whole(&entry.sha256, entry.size));
+    let small: BTreeSet<&str> = small.map(|entry| entry.sha256.as_str()).collect();
     if !small.is_empty() {
         let kept = Bodies::new(stage.control.as_ref(), context);
         let packed = kept.packed(small.iter().copied()).await?;

@@ -287,7 +287,7 @@ pub fn prepare(wish: &Wish<'_>, live: Live, stage: &Stage, context: &Context) ->
         serves
     };
     let mut refusals = Vec::new();
-    if wish.kind == Kind::Publish && !wish.policy.allow_older {
+    if matches!(wish.kind, Kind::Publish | Kind::Promote) && !wish.policy.allow_older {
         refusals.extend(plan::older(wish.commit.as_ref(), head.commit.as_ref()));
     }
     let plan = match plan::plan(wish.manifest, known, wish.policy) {

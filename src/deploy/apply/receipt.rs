@@ -150,9 +150,10 @@ impl Receipt {
         }
     }
 
-    /// Whether every edge was told and has obeyed.
+    /// Whether every edge was told and has obeyed, as far as was looked; what nobody could look at has not been seen to.
     pub fn is_complete(&self) -> bool {
-        self.purged.values().all(|purged| purged.is_complete) && self.verified.stale.is_empty()
+        let is_seen = self.verified.stale.is_empty() && self.verified.unknown.is_empty();
+        self.purged.values().all(|purged| purged.is_complete) && is_seen
     }
 
     /// The receipt as a document.

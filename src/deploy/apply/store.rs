@@ -472,12 +472,17 @@ async fn own_are_there(
             let parts: BTreeSet<&str> = here.iter().map(|need| listed_with(&need.key)).collect();
             let listed = context.pace.each(parts, |part| context.pace.run(move || bucket.list(part))).await?;
             let listed = listed.ok_or_else(|| Stopped::Interrupted("nothing was changed".to_owned()))?;
-            let there: BTreeSet<String> = listed.into_iter().flatten().map(|listed| listed.key).collect();
-            absent.extend(here.iter().filter(|need| !there.contains(&need.key)).map(|need| bucket.locate(&need.key)));
+            let there: BTreeMap<String, u64> = listed.into_iter().flatten().map(|listed| (listed.key, listed.size)).collect();
+            let is_whole = |need: &Need<'_>| there.get(&need.key) == Some(&need.entry.size);
+            absent.extend(here.iter().filter(|need| !is_whole(need)).map(|need| bucket.locate(&need.key)));
         } else {
             let asked = context.pace.each(here, |need| async {
                 let stat = context.pace.run(|| bucket.stat(&need.key)).await?;
-                Ok::<_, Failure>(stat.is_none().then(|| bucket.locate(&need.key)))
+                // What a power failure leaves, or what somebody changed, is not the body.
+                let is_whole = stat.is_some_and(|stat| {
+                    stat.size == need.entry.size && stat.sha256.is_none_or(|sha256| sha256 == need.entry.sha256)
+                });
+                Ok::<_, Failure>((!is_whole).then(|| bucket.locate(&need.key)))
             });
             let asked = asked.await?.ok_or_else(|| Stopped::Interrupted("nothing was changed".to_owned()))?;
             absent.extend(asked.into_iter().flatten());
@@ -496,7 +501,7 @@ async fn own_are_there(
     let troubles: String = bodies.troubles().iter().take(NAMES).map(|why| format!("\nnote: {why}")).collect();
     let names: Vec<String> = absent.iter().take(NAMES).map(ToString::to_string).collect();
     Err(Stopped::Refused(vec![format!(
-        "the release {} is not complete any more: {} of its objects are gone ({}{}), so it cannot be served{troubles}\nhint: `qdn releases {}` \
+        "the release {} is not complete any more: {} of its objects are gone or damaged ({}{}), so it cannot be served{troubles}\nhint: `qdn releases {}` \
          lists those that are kept",
         wish.manifest.release,
         absent.len(),

@@ -19,6 +19,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut};
 use aws_sdk_s3::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, EncodingType, MetadataDirective};
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
@@ -388,7 +389,7 @@ impl Bucket for S3Bucket {
             tag: Tag(tag.to_owned()),
             size: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
             sha256: digest_of(head.checksum_sha256()).or_else(|| head.metadata()?.get(DIGEST).cloned()),
-            content_type: head.content_type().unwrap_or_default().to_owned(),
+            content_type: content_type(&head),
             cache_control: head.cache_control().unwrap_or_default().to_owned(),
             cache_tag: head.metadata().and_then(|metadata| metadata.get(METADATA).cloned()).unwrap_or_default(),
         }))
@@ -555,6 +556,23 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// The `content-type`, and whatever else would make something else of the bytes. No object of ours has any of that, so one that has is
+/// of another type.
+fn content_type(head: &HeadObjectOutput) -> String {
+    let mut content_type = head.content_type().unwrap_or_default().to_owned();
+    let others = [
+        ("content-encoding", head.content_encoding()),
+        ("content-disposition", head.content_disposition()),
+        ("content-language", head.content_language()),
+        ("expires", head.expires_string()),
+        ("website-redirect-location", head.website_redirect_location()),
+    ];
+    for (name, value) in others.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?))) {
+        content_type.push_str(&format!(", {name}: {value}"));
+    }
+    content_type
 }
 
 /// A digest that S3 tells, in hexadecimal. One of the parts' checksums, `…-2`, is none.

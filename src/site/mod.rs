@@ -369,12 +369,13 @@ fn blocked(attributes: &BTreeSet<&str>, page: &Page, shared: &Shared, sources: &
     let mut unplaced = BTreeSet::new();
     for &attribute in attributes {
         let name = attribute.split(|c: char| c == '=' || c.is_ascii_whitespace()).next().unwrap_or_default();
-        let complaint = Diagnostic::error("inline-code", format!("the Content-Security-Policy switches off the attribute `{name}`"))
-            .hint(if name.eq_ignore_ascii_case("style") {
-                "give the element a class, and style it in a style sheet"
-            } else {
-                "add the listener in a script: `element.addEventListener(…)`"
-            });
+        let hint = if name.eq_ignore_ascii_case("style") {
+            "give the element a class, and style it in a style sheet"
+        } else {
+            "add the listener in a script: `element.addEventListener(…)`"
+        };
+        let message = format!("the Content-Security-Policy switches off the attribute `{name}`");
+        let complaint = Diagnostic::error("inline-code", message).hint(hint);
         let is_own = own.contains(attribute);
         let places = written(attribute, is_own, page, sources);
         if places.is_empty() && !(is_own && ALIGNMENTS.contains(&attribute)) && unplaced.insert(name) {
@@ -420,10 +421,9 @@ fn written(attribute: &str, is_own: bool, page: &Page, sources: &Sources) -> Vec
 
 /// Where an attribute, or its beginning, stands in a text: `style="x"` not where that ends `data-style="x"`.
 fn attributes_in(text: &str, attribute: &str) -> impl Iterator<Item = usize> {
-    text.match_indices(attribute).map(|(at, _)| at).filter(|at| {
-        let before = text.as_bytes()[..*at].last();
-        !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.'))
-    })
+    let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.');
+    let places = text.match_indices(attribute).map(|(at, _)| at);
+    places.filter(move |at| text.as_bytes()[..*at].last().is_none_or(|byte| !is_in_name(byte)))
 }
 
 /// Which source makes which key; two that make the same are a mistake.

@@ -213,6 +213,44 @@ fn code_in_attributes_is_refused_where_it_is_written() {
 }
 
 #[test]
+fn code_in_attributes_is_found_however_it_is_written() {
+    let template = "\n<button onClick=\"go()\">x</button>\n<p STYLE = 'color: red' data-style=\"y\">\n\
+                    <i style=\"width: {{ page.title }}\">";
+    let project = Project::new().file("templates/page.html", format!("{PAGE}{template}"));
+    let run = project.qdn(&["check", "--json"]).ended(1);
+    let places = ["2:9", "3:4", "4:4"].map(|place| format!("inline-code templates/page.html:{place}"));
+    assert_eq!(run.places(), places);
+    let message = run.json()["diagnostics"][0]["message"].to_string();
+    assert!(message.contains("`onClick`"), "{message}");
+}
+
+#[test]
+fn code_in_attributes_is_not_looked_for_in_what_a_page_shows() {
+    let project = Project::new()
+        .file("templates/page.html", format!("{PAGE}\n<p style=\"x\">"))
+        .file("site/index.md", "---\ntitle: Home\n---\n```html\n<p style=\"a\">\n<p style=\"x\">\n```\n");
+    assert_eq!(project.qdn(&["check", "--json"]).ended(1).places(), ["inline-code templates/page.html:2:4"]);
+    project.write("templates/page.html", PAGE);
+    project.qdn(&["check"]).ended(0);
+    project.write("site/index.md", "---\ntitle: Home\n---\n<p onClick=\"x()\">a</p>\n\n| a |\n|--:|\n| 1 |\n");
+    let places = project.qdn(&["check", "--json"]).ended(1).places();
+    assert_eq!(places, ["inline-code site/index.md:4:4"], "Markdown's own alignment is nobody's attribute");
+}
+
+#[test]
+fn code_in_attributes_is_refused_even_if_its_place_is_unknown() {
+    let project = Project::new()
+        .file("templates/page.html", format!("{PAGE}\n<p {{{{ page.extra.att }}}}>"))
+        .file("site/index.md", "---\nextra:\n  att: onclick = go()\n---\n# Home\n");
+    assert_eq!(project.qdn(&["check", "--json"]).ended(1).places(), ["inline-code site/index.md:3:8"]);
+    project.write("site/index.md", "---\nextra:\n  att: 'onclick=\"go()\"'\n---\n# Home\n");
+    let run = project.qdn(&["check", "--json"]).ended(1);
+    assert_eq!(run.places(), ["inline-code site/index.md:1:1"]);
+    let hint = run.json()["diagnostics"][0]["hint"].to_string();
+    assert!(hint.contains("in the finished page: `onclick="), "{hint}");
+}
+
+#[test]
 fn an_inline_script_is_allowed_by_its_hash() {
     let project = Project::new().file("templates/page.html", format!("{PAGE}<script>let a = 1</script><style>p {{}}</style>"));
     project.qdn(&["build"]).ended(0);

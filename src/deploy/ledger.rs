@@ -161,7 +161,8 @@ pub struct Applying {
     /// The function that it is about, if it is about one alone, by its name in the project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
-    /// Every release of which pages may be served now: this one's, and those of applies that were interrupted.
+    /// Every release of which pages may be served now: this one's, and those of applies that were interrupted. `gc` writes no
+    /// pages, and names none: by that it is told from a repair. An older qdn takes it for one, and names what is served.
     pub touched: Vec<String>,
     /// Which apply this is.
     pub sequence: u64,
@@ -483,6 +484,19 @@ impl Head {
         all
     }
 
+    /// Whether what is served is one release: nothing is being done, or what is being done leads to where the stage is.
+    pub fn is_steady(&self) -> bool {
+        let serves = self.release.as_deref().unwrap_or_default();
+        let stays = |applying: &Applying| applying.to == serves && applying.touched.iter().all(|touched| touched == serves);
+        self.applying.as_ref().is_none_or(stays)
+    }
+
+    /// Whether what is being done is a `gc`: it holds the stage, and changes nothing that it serves.
+    pub fn is_collected(&self) -> bool {
+        let is_gc = |applying: &Applying| applying.kind == Kind::Repair && applying.touched.is_empty() && applying.mixed.is_empty();
+        self.is_steady() && self.applying.as_ref().is_some_and(is_gc)
+    }
+
     /// Everything that the edge has to forget and has not been told of.
     pub fn to_purge(&self) -> BTreeMap<String, Vec<Item>> {
         let mut all = self.owed.clone();
@@ -661,6 +675,20 @@ mod tests {
         assert_eq!(repairing.finished(Done::default(), &signed("9")).back(None), Ok(None), "or not");
         let repairing = done.begun(Applying { to: "r2".to_owned(), ..repair }, &signed("10"));
         assert_eq!(repairing.back(None), Ok(Some("r1".to_owned())), "and a bad release is left all the same");
+    }
+
+    #[test]
+    fn a_stage_that_is_collected_or_repaired_serves_one_release() {
+        let first = Head::none("local").begun(applying("r1", &["r1"], "/a*"), &signed("1"));
+        assert!(!first.is_steady() && !first.is_collected() && Head::none("local").is_steady());
+        let done = first.finished(Done::default(), &signed("2"));
+        assert!(done.is_steady() && !done.is_collected());
+        let of = |kind, to: &str, touched: &[&str]| done.begun(Applying { kind, ..applying(to, touched, "/a") }, &signed("3"));
+        let is = |head: &Head| (head.is_steady(), head.is_collected());
+        assert_eq!(is(&of(Kind::Repair, "r1", &[])), (true, true));
+        assert_eq!(is(&of(Kind::Repair, "r1", &["r1"])), (true, false), "pages may have been written");
+        assert_eq!(is(&of(Kind::Repair, "r1", &["r1", "r2"])), (false, false), "a publish was interrupted before it");
+        assert_eq!(is(&of(Kind::Publish, "r2", &["r2"])), (false, false));
     }
 
     #[test]

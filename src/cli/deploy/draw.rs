@@ -264,10 +264,18 @@ const BODIES: usize = 5;
 /// What an audit found.
 pub(super) fn audit(audit: &Audit, ui: &mut Ui) {
     if let Some(to) = &audit.unfinished {
-        ui.data(&format!(
-            "an apply to the release {to} was interrupted and is not finished: run the command again, or `qdn rollback {}`",
-            audit.stage
-        ));
+        // What leads to where the stage is, is no step back from.
+        ui.data(&if *to == audit.release {
+            format!(
+                "a repair of the release {to}, or a `gc`, was interrupted and is not finished: `qdn audit {} --repair` ends it",
+                audit.stage
+            )
+        } else {
+            format!(
+                "an apply to the release {to} was interrupted and is not finished: run the command again, or `qdn rollback {}`",
+                audit.stage
+            )
+        });
     }
     let is_body = |finding: &&Finding| finding.wrong == Wrong::Body;
     let bodies = audit.findings.iter().filter(is_body);

@@ -196,7 +196,7 @@ pub(in crate::cli) fn rollback(global: &Global, args: &RollbackFunction, ui: &mu
 /// What a stage serves, where it is one release.
 async fn whole(stage: &Stage, context: &Context) -> Result<(Head, Manifest)> {
     let head = known(stage, context).await?;
-    if let Some(applying) = &head.applying {
+    if let Some(applying) = head.applying.as_ref().filter(|_| !head.is_steady()) {
         return Err(Stopped::Refused(vec![format!(
             "the stage `{}` is in the middle of a {} to the release {}: finish it first, it may bring another version of the function",
             stage.name,

@@ -419,7 +419,8 @@ pub(super) fn promote(global: &Global, args: &Promote, ui: &mut Ui) -> std::resu
         let (_, from, _) = desk.stage(&args.from, None, false).await?;
         let (options, stage, context) = desk.stage(&args.to, args.manner.wait, args.guards.adopt).await?;
         let head = known(&from, &context).await?;
-        if let Some(applying) = &head.applying {
+        // A repair and a `gc` leave it with the release that it serves.
+        if let Some(applying) = head.applying.as_ref().filter(|_| !head.is_steady()) {
             return Err(Stopped::Refused(vec![format!(
                 "the stage `{}` is in the middle of a {} to the release {}: it serves pages of two releases until that is done",
                 from.name,

@@ -2,10 +2,10 @@
 
 use super::bodies::Bodies;
 use super::{Context, Stopped};
-use crate::deploy::ledger::{self, Damage, Head, Holder, Signature, Tags};
+use crate::deploy::ledger::{self, Damage, Head, Holder, Past, Signature, Tags};
 use crate::deploy::remote::{Bucket, Content, Described, Failure, Kind, Stage, Tag, When};
 use crate::release::{Digest, Manifest, ParseError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,6 +71,84 @@ impl<'a> Books<'a> {
             }
             Err(damage) => Err(self.damaged(&key, &damage)),
         }
+    }
+
+    /// The state of the stage; nothing where nothing was ever published. Refused where there was one and it is gone.
+    pub(super) async fn found(&self) -> Result<Option<Known>, Stopped> {
+        let known = self.head().await?;
+        if known.tag.is_some() {
+            return Ok(Some(known));
+        }
+        let Some(lost) = self.lost().await? else { return Ok(None) };
+        // A first publish may have ended between the two questions.
+        let known = self.head().await?;
+        if known.tag.is_some() { Ok(Some(known)) } else { Err(lost) }
+    }
+
+    /// Of a stage without a state: what says that it had one, and what helps. Nothing where nothing does.
+    pub(super) async fn lost(&self) -> Result<Option<Stopped>, Stopped> {
+        let name = &self.stage.name;
+        let said = match self.logged().await? {
+            Some(head) => format!(
+                "the state of the stage `{name}` is gone, and its log says that it serves {}\nhint: `qdn audit {name} --repair` restores it",
+                head.release.as_deref().unwrap_or("nothing"),
+            ),
+            None => {
+                let before = self.anew().await?;
+                if before.seq == 0 && before.sequence == 0 {
+                    return Ok(None);
+                }
+                format!(
+                    "the state of the stage `{name}` is gone, and its log holds none that is whole\n\
+                     hint: `qdn publish {name} --adopt` begins anew from what the buckets hold"
+                )
+            }
+        };
+        Ok(Some(Stopped::Refused(vec![said])))
+    }
+
+    /// The time by the store's clock; by less than a second late, as a store may tell whole seconds alone.
+    pub(super) async fn now(&self) -> Result<Timestamp, Stopped> {
+        let key = ledger::head(&self.stage.name);
+        // In this order: of a state that is written in between the age is less, and so the time is earlier.
+        let listed = self.context.pace.run(|| self.control().list(&key)).await?;
+        let written = listed.iter().find(|one| one.key == key).map(|one| one.modified);
+        match (written, self.read(&key).await?) {
+            (Some(written), Some(found)) => {
+                let age = SignedDuration::try_from(found.age).unwrap_or_default();
+                Ok(written + age + SignedDuration::from_secs(1))
+            }
+            _ => Err(Stopped::Failed(format!("{} is gone, so nobody knows how old anything is", self.control().locate(&key)))),
+        }
+    }
+
+    /// What the stage served, the newest first: what the state remembers of it, and what the log does, as far back as it takes.
+    pub(super) async fn past(&self, head: &Head, is_enough: impl Fn(&[Past]) -> bool) -> Result<Vec<Past>, Stopped> {
+        let mut past = head.past.clone();
+        if is_enough(&past) {
+            return Ok(past);
+        }
+        let numbers = self.numbers(&ledger::log(&self.stage.name)).await?;
+        let mut first = past.last().map_or(head.seq, |oldest| oldest.seq);
+        while !is_enough(&past) {
+            // The last state that is older than all of these remembers as many again.
+            let below = numbers.partition_point(|number| *number < first);
+            let Some(number) = numbers[..below].last().copied() else { break };
+            let key = ledger::entry(&self.stage.name, number);
+            let unclear = |why: &str| {
+                Stopped::Failed(format!(
+                    "{} {why}, so nobody knows what the stage `{}` served before",
+                    self.control().locate(&key),
+                    self.stage.name
+                ))
+            };
+            let Some(entry) = self.read(&key).await? else { return Err(unclear("is gone")) };
+            let state = Head::parse(&String::from_utf8_lossy(&entry.bytes));
+            let state = state.map_err(|damage| unclear(&format!("cannot be read ({damage})")))?;
+            past.extend(state.past.into_iter().filter(|one| one.seq < first));
+            first = past.last().map_or(number, |oldest| oldest.seq.min(number));
+        }
+        Ok(past)
     }
 
     /// The newest state of the log that is whole.
@@ -226,13 +304,19 @@ impl<'a> Books<'a> {
 
     /// A release's manifest.
     pub(super) async fn manifest(&self, id: &str) -> Result<Manifest, Stopped> {
+        self.manifest_if_kept(id).await?.ok_or_else(|| {
+            let place = self.control().locate(&ledger::release(id));
+            Stopped::Failed(format!("{place} is not there, so nobody knows what the release {id} was"))
+        })
+    }
+
+    /// The same; nothing where it is gone. One that is damaged, or of a newer qdn, is not.
+    pub(super) async fn manifest_if_kept(&self, id: &str) -> Result<Option<Manifest>, Stopped> {
         let key = ledger::release(id);
         let place = self.control().locate(&key);
-        let Some(found) = self.read(&key).await? else {
-            return Err(Stopped::Failed(format!("{place} is not there, so nobody knows what the release {id} was")));
-        };
+        let Some(found) = self.read(&key).await? else { return Ok(None) };
         match Manifest::parse(&String::from_utf8_lossy(&found.bytes)) {
-            Ok(manifest) if manifest.release == id && manifest.is_genuine() => Ok(manifest),
+            Ok(manifest) if manifest.release == id && manifest.is_genuine() => Ok(Some(manifest)),
             Ok(_) => Err(Stopped::Failed(format!("{place} is not as it was written: somebody changed it"))),
             Err(error @ ParseError::Version(_)) => Err(Stopped::Failed(format!("{place}: {error}"))),
             Err(error) => Err(Stopped::Failed(format!("{place} is damaged: {error}"))),

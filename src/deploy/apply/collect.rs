@@ -2,9 +2,9 @@
 //! is younger than the oldest page that may still be open in a browser.
 
 use super::bodies::Bodies;
-use super::books::{Books, Hold};
+use super::books::{Books, Hold, Known};
 use super::{Context, Stopped};
-use crate::deploy::ledger::{self, Applying, Head, Kind};
+use crate::deploy::ledger::{self, Applying, Head, Holder, Kind, Past};
 use crate::deploy::remote::{Bucket, Kind as FailureKind, Listed, Stage};
 use crate::release::{Class, Manifest};
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// The last so many releases of each stage.
+    /// The last so many releases of each stage. One that it served several times counts once.
     pub releases: usize,
     /// And whatever was served within the last so many days.
     pub days: u16,
@@ -88,14 +88,20 @@ pub async fn collect(keep: Keep, stages: &[Stage], context: &Context) -> Result<
 /// A stage that nobody opened may need what is removed.
 async fn all_are_given(stage: &Stage, stages: &[Stage], context: &Context) -> Result<(), Stopped> {
     let listed = context.pace.run(|| stage.control.list("stages/")).await?;
-    let heads = listed.iter().filter_map(|one| one.key.strip_prefix("stages/")?.strip_suffix("/head.json"));
-    let unknown: Vec<&str> = heads.filter(|name| !stages.iter().any(|stage| stage.name == *name)).collect();
+    // The state may be lost, and the rest of the books be there.
+    let is_book = |rest: &str| rest == "head.json" || rest.starts_with("log/") || rest.starts_with("tags/");
+    let books = listed.iter().filter_map(|one| one.key.strip_prefix("stages/")?.split_once('/'));
+    let names = books.filter(|(_, rest)| is_book(rest)).map(|(name, _)| name);
+    let unknown: BTreeSet<&str> = names.filter(|name| !stages.iter().any(|stage| stage.name == *name)).collect();
     if unknown.is_empty() {
         return Ok(());
     }
+    let unknown: Vec<&str> = unknown.into_iter().collect();
     Err(Stopped::Refused(vec![format!(
-        "stages that qdn.toml does not have keep their books here too: {}; nobody knows what they need, so nothing is removed",
-        unknown.join(", ")
+        "stages that qdn.toml does not have keep their books here too: {}; nobody knows what they need, so nothing is removed\n\
+         hint: of one that is gone for good, remove all that lies below {}",
+        unknown.join(", "),
+        stage.control.locate(&format!("stages/{}/", unknown[0]))
     )]))
 }
 
@@ -112,19 +118,12 @@ struct Held<'a> {
 
 async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep, bodies: &'a Bodies<'a>) -> Result<Option<Held<'a>>, Stopped> {
     let books = Books::new(stage, context);
-    let known = books.head().await?;
-    if known.tag.is_none() {
-        return Ok(None);
-    }
+    let Some(known) = books.found().await? else { return Ok(None) };
     if let Some(applying) = &known.head.applying {
-        return Err(Stopped::Refused(vec![format!(
-            "the stage `{}` is in the middle of a {} to the release {}: nothing is removed before that is done",
-            stage.name,
-            applying.kind.name(),
-            applying.to
-        )]));
+        is_over(applying, &known, stage, context)?;
     }
-    let (head, owed) = (known.head.clone(), known.head.owed.clone());
+    // One that ended before its time has taken what is owed to the edge with it.
+    let (head, owed) = (known.head.clone(), known.head.to_purge());
     if keep.only_look {
         return Ok(Some(Held { stage, head, owed, hold: None }));
     }
@@ -133,7 +132,7 @@ async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep, bodies: &'
         to: head.release.clone().unwrap_or_default(),
         commit: head.commit.clone(),
         function: None,
-        touched: head.release.iter().cloned().collect(),
+        touched: Vec::new(),
         sequence: head.sequence + 1,
         token: (context.nonce)(),
         items: owed.clone(),
@@ -145,6 +144,31 @@ async fn hold<'a>(stage: &'a Stage, context: &'a Context, keep: Keep, bodies: &'
     Ok(Some(Held { stage, head, owed, hold: Some(Hold::new(books, known, bodies)) }))
 }
 
+/// What is being done to a stage has to be over: only a `gc` whose process has ended, or is silent, leaves nothing to be done.
+fn is_over(applying: &Applying, known: &Known, stage: &Stage, context: &Context) -> Result<(), Stopped> {
+    let name = &stage.name;
+    let what = format!("the stage `{name}` is in the middle of a {} to the release {}", applying.kind.name(), applying.to);
+    let said = match (&applying.holder, applying.kind) {
+        (Some(holder), _) if known.head.is_collected() => {
+            let has_ended = |holder: &Holder| known.age > context.lease || (context.is_gone)(holder);
+            if has_ended(holder) {
+                return Ok(());
+            }
+            format!("{holder} looks after the stage `{name}` already: nothing is removed before that is done")
+        }
+        (None, _) if known.head.is_collected() => return Ok(()),
+        (_, Kind::Repair) => {
+            format!(
+                "{what}: nothing is removed before that is done\nhint: if it was interrupted, `qdn audit {name} --repair` goes on with it"
+            )
+        }
+        _ => format!(
+            "{what}: nothing is removed before that is done\nhint: if it was interrupted, run it again, or `qdn rollback {name}`"
+        ),
+    };
+    Err(Stopped::Refused(vec![said]))
+}
+
 async fn remove(
     keep: Keep,
     stage: &Stage,
@@ -152,10 +176,21 @@ async fn remove(
     held: &[Held<'_>],
     bodies: &Bodies<'_>,
 ) -> Result<Collected, Stopped> {
+    let Some(known) = held.first() else { return Ok(Collected::default()) };
     let books = Books::new(stage, context);
-    let oldest = (context.clock)() - SignedDuration::from_hours(24 * i64::from(keep.days));
+    // By the store's clock, as that is whose times are compared; and where this machine's is behind it, nothing more is removed.
+    let now = Books::new(known.stage, context).now().await?.min((context.clock)());
+    let oldest = now - SignedDuration::from_hours(24 * i64::from(keep.days));
     let all = context.pace.run(|| stage.control.list("releases/")).await?;
-    let kept: BTreeSet<String> = held.iter().flat_map(|one| kept(&one.head, keep, oldest)).collect();
+    let (mut kept, mut may_be_gone): (BTreeSet<String>, BTreeSet<String>) = (BTreeSet::new(), BTreeSet::new());
+    for one in held {
+        let past = Books::new(one.stage, context).past(&one.head, |past| reaches(past, keep, oldest)).await;
+        let past = past.map_err(|stopped| match stopped {
+            Stopped::Failed(why) => Stopped::Failed(format!("{why}: nothing is removed")),
+            stopped => stopped,
+        })?;
+        sort_out(&one.head, &past, keep, oldest, &mut kept, &mut may_be_gone);
+    }
     let is_old = |listed: &&Listed| listed.modified < oldest;
     let id = |listed: &Listed| -> Option<String> { Some(listed.key.strip_prefix("releases/")?.strip_suffix(".json")?.to_owned()) };
     let mut manifests: BTreeMap<String, Manifest> = BTreeMap::new();
@@ -173,6 +208,8 @@ async fn remove(
             "the manifest of the release {lost} is gone, so nobody knows which assets it needs: nothing is removed"
         )));
     }
+    // What one that kept less has removed stays removed.
+    kept.extend(may_be_gone.into_iter().filter(|id| manifests.contains_key(id)));
     if let Some(why) = bodies.listed().await?.unclear.first() {
         return Err(Stopped::Failed(format!("{why}; nobody knows which bodies its pack holds: nothing is removed")));
     }
@@ -300,16 +337,36 @@ async fn remove_all(bucket: &dyn Bucket, listed: Vec<&Listed>, held: &[Held<'_>]
     done.map(drop).ok_or_else(|| Stopped::Interrupted("what was removed so far is gone; run it again for the rest".to_owned()))
 }
 
+/// Whether this much of the past tells all that is kept.
+fn reaches(past: &[Past], keep: Keep, oldest: Timestamp) -> bool {
+    let releases: BTreeSet<&str> = past.iter().map(|past| past.release.as_str()).collect();
+    releases.len() >= keep.releases && past.last().is_some_and(|first| first.at < oldest)
+}
+
 /// The releases that a stage may still need: what it serves, the last few, and what it served not long ago. A release
 /// was served until the next one began.
-fn kept(head: &Head, keep: Keep, oldest: Timestamp) -> Vec<String> {
+///
+/// Those that are among the last few steps of its state have to be there. Of those that are found further back, or since
+/// repairs count for nothing, one that kept less may have removed some.
+fn sort_out(
+    head: &Head,
+    past: &[Past],
+    keep: Keep,
+    oldest: Timestamp,
+    kept: &mut BTreeSet<String>,
+    may_be_gone: &mut BTreeSet<String>,
+) {
+    kept.extend(head.release.iter().cloned());
     let mut ended = Timestamp::MAX;
-    let mut kept: Vec<String> = head.release.iter().cloned().collect();
-    for (at, past) in head.past.iter().enumerate() {
-        if at < keep.releases || ended >= oldest {
-            kept.push(past.release.clone());
+    let mut releases: BTreeSet<&str> = BTreeSet::new();
+    for (at, one) in past.iter().enumerate() {
+        releases.insert(&one.release);
+        let is_recent = ended >= oldest;
+        if at < head.past.len() && (at < keep.releases || is_recent) {
+            kept.insert(one.release.clone());
+        } else if releases.len() <= keep.releases || is_recent {
+            may_be_gone.insert(one.release.clone());
         }
-        ended = past.at;
+        ended = one.at;
     }
-    kept
 }

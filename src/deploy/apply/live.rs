@@ -3,7 +3,7 @@
 use super::books::{Books, Known};
 use super::{Context, Stopped, purge, supply};
 use crate::deploy::invalidation::{Item, tags};
-use crate::deploy::ledger::{Head, Tags};
+use crate::deploy::ledger::{self, Head, Tags};
 use crate::deploy::options::Mode;
 use crate::deploy::remote::{Failure, FunctionStage, Stage, Stat, Target};
 use crate::release::{Class, Digest, Manifest, ObjectEntry};
@@ -68,13 +68,12 @@ pub enum Look {
     Objects,
 }
 
-/// The state of a stage, whoever is at work.
+/// The state of a stage, whoever is at work; nothing where nothing was ever published.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// Where it cannot be read, or is gone, and other books say that there was one.
 pub async fn state(stage: &Stage, context: &Context) -> Result<Option<Head>, Stopped> {
-    let known = Books::new(stage, context).head().await?;
-    Ok(known.tag.is_some().then_some(known.head))
+    Ok(Books::new(stage, context).found().await?.map(|known| known.head))
 }
 
 /// The manifest of a release that a stage keeps.
@@ -114,7 +113,8 @@ pub(super) async fn again(books: &Books<'_>, known: Known) -> Result<Live, Stopp
     let mut live = Live::of(known, BTreeMap::new());
     live.is_examined = true;
     if let Some(release) = live.known.head.release.clone() {
-        live.manifest = Some(books.manifest(&release).await?);
+        // Where it is gone, what this process writes is looked at all the same.
+        live.manifest = books.manifest_if_kept(&release).await?;
     }
     examine(stage, context, books, &mut live, Look::Books, &BTreeSet::new()).await?;
     Ok(live)
@@ -153,20 +153,40 @@ pub async fn read(stage: &Stage, context: &Context, wanted: Option<&str>, look: 
         return Ok(live);
     }
     if let Some(release) = &head.release {
-        let (manifest, tags) = futures_util::future::try_join(books.manifest(release), async {
+        let (manifest, tags) = futures_util::future::try_join(books.manifest_if_kept(release), async {
             match head.tags {
                 Some(sequence) => books.tags(sequence, release).await,
                 None => Ok(Tags::new()),
             }
         })
         .await?;
-        (live.manifest, live.tags) = (Some(manifest), tags);
+        if let Some(manifest) = manifest {
+            (live.manifest, live.tags) = (Some(manifest), tags);
+        } else {
+            live.manifest = Some(unknown(release, wanted, stage, context)?);
+            live.is_examined = true;
+        }
     }
     if !is_sure {
         live.is_examined = true;
         examine(stage, context, &books, &mut live, look, &moved).await?;
     }
     Ok(live)
+}
+
+/// What is served where its manifest is gone: nobody knows. Whoever brings the very release brings its manifest too, and
+/// each of its objects is found to be there, or is written; so does whoever replaces what others wrote.
+fn unknown(release: &str, wanted: Option<&str>, stage: &Stage, context: &Context) -> Result<Manifest, Stopped> {
+    if context.adopt || wanted == Some(release) {
+        return Ok(Manifest { release: release.to_owned(), ..Manifest::default() });
+    }
+    Err(Stopped::Failed(format!(
+        "{} is not there, so nobody knows what the release {release} was, which the stage `{name}` serves\n\
+         hint: `qdn publish {name} --audit` of the sources that it was built from writes it anew; another release is published over it with \
+         `--adopt`, and what that one has not is left",
+        stage.control.locate(&ledger::release(release)),
+        name = stage.name
+    )))
 }
 
 /// Where a distribution lies, for the books: bucket and prefix. A folder may be moved with the project it is in.
@@ -197,13 +217,9 @@ async fn is_empty(name: &str, target: &Target, stage: &Stage, context: &Context)
     let Some(first) = found.first() else { return Ok(()) };
     let books = Books::new(stage, context);
     if books.head().await?.tag.is_none()
-        && let Some(head) = books.logged().await?
+        && let Some(lost) = books.lost().await?
     {
-        return Err(Stopped::Refused(vec![format!(
-            "the state of the stage `{0}` is gone, and its log says that it serves {1}\nhint: `qdn audit {0} --repair` restores it",
-            stage.name,
-            head.release.as_deref().unwrap_or("nothing"),
-        )]));
+        return Err(lost);
     }
     Err(Stopped::Refused(vec![format!(
         "the stage `{}` has no books of its distribution `{name}`, and {} holds {} objects (`{}` is one)\nhint: if they are an older version \

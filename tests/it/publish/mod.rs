@@ -4,6 +4,7 @@
 
 mod books;
 mod catalogue;
+mod collect;
 mod crash;
 mod crowd;
 mod packs;

@@ -107,6 +107,7 @@ fn job(number: u32) -> Job {
         from,
         to: Some(to),
         note: None,
+        review: false,
         request: JobId::from_random([9; 16]).to_string(),
     };
     Job {

@@ -14,6 +14,10 @@ impl From<StaffError> for Failure {
     fn from(error: StaffError) -> Self {
         match error {
             StaffError::NotAName => Self::new(USAGE, "a user name has up to 32 of a–z, 0–9, `.`, `_` and `-`"),
+            StaffError::Guest => Self::new(
+                USAGE,
+                "this is the name of whoever opens the link that a preview prints, and nobody else’s\nhint: choose another name",
+            ),
             StaffError::Taken => {
                 Self::new(PROBLEMS, "someone has this name already\nhint: with `--renew` they get another passphrase")
             }

@@ -207,7 +207,8 @@ impl Faults {
             let known: Vec<&str> = terms.windows.iter().map(|window| window.id.as_str()).collect();
             self.add("/window/part", "unknown", format!("Choose one of {}", known.join(", ")));
         }
-        let parsed = typed.date.parse::<Date>().ok().filter(|date| date.to_string() == typed.date);
+        // A year of more than four digits is no date to whoever reads the answer.
+        let parsed = typed.date.parse::<Date>().ok().filter(|date| date.to_string() == typed.date && date.year() >= 0);
         let last = today.saturating_add(jiff::Span::new().days(DAYS_AHEAD));
         match parsed {
             _ if typed.date.is_empty() => self.add("/window/date", "missing", "Choose a day"),
@@ -216,7 +217,7 @@ impl Faults {
                 self.add("/window/date", "in-the-past", "Choose a day from today on");
             }
             Some(date) if date > last => {
-                self.add("/window/date", "too-far", format!("Choose a day before {last}"));
+                self.add("/window/date", "too-far", format!("Choose a day no later than {last}"));
             }
             Some(_) => {}
         }
@@ -272,7 +273,8 @@ impl Job {
         let id = JobId::from_random(random(world));
         let now = world.now();
         let kind = EntryKind::Book;
-        let entry = Entry { at: now, who, kind, from: None, to: Some(Status::Submitted), note: None, request };
+        let to = Some(Status::Submitted);
+        let entry = Entry { at: now, who, kind, from: None, to, note: None, review: false, request };
         let Booking { name, phone, email, address, service, details, access, window, price_cents, needs_review } = booking;
         Self {
             id,
@@ -378,10 +380,20 @@ mod tests {
     fn days_are_checked_where_the_firm_is() {
         let on = |date: &str| RawBooking { window: RawWindow { date: date.to_owned(), ..RawWindow::default() }, ..right() };
         assert_eq!(pointers(&on("2026-11-24")), [""; 0]);
-        for wrong in ["2026-11-23", "2026-02-30", "25.11.2026", "2027-11-24", "20261125"] {
+        for wrong in ["2026-11-23", "2026-02-30", "25.11.2026", "2027-11-24", "20261125", "-009999-01-01"] {
             assert_eq!(pointers(&on(wrong)), ["/window/date"], "{wrong}");
         }
+        let bygone = on("-009999-01-01").check(&Terms::example(), date(2026, 11, 24), true);
+        assert_eq!(bygone.err().unwrap()[0].code, "not-a-date", "staff may go back, and not so far");
         assert!(on("2026-11-01").check(&Terms::example(), date(2026, 11, 24), true).is_ok(), "staff may enter what was done");
+    }
+
+    #[test]
+    fn the_last_day_is_the_one_that_is_named() {
+        let on = |date: &str| RawBooking { window: RawWindow { date: date.to_owned(), ..RawWindow::default() }, ..right() };
+        assert_eq!(pointers(&on("2027-05-23")), [""; 0]);
+        let faults = check(&on("2027-05-24")).err().unwrap();
+        assert_eq!(faults[0].detail, "Choose a day no later than 2027-05-23");
     }
 
     #[test]

@@ -182,7 +182,7 @@ pub struct Entry {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// The user name of the one who did it; nobody for the customer.
+    /// The user name of the one who did it; nobody for the customer, who books, and for the program, which purges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// What was done.
@@ -196,6 +196,9 @@ pub struct Entry {
     /// In someone's words: a reason, a remark, what was edited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whether this step took away the mark that the booking should be looked at first; an undo puts it back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub review: bool,
     /// The request that did it, to tell one's own change after a lost answer.
     pub request: String,
 }

@@ -62,9 +62,12 @@ impl PublicJob {
 
 /// The server says how often to ask, so that pages can be slowed down without publishing them again.
 fn poll_after(job: &Job, terms: &Terms, now: Timestamp) -> u32 {
+    let lasts = !job.is_purged() && job.ended_at().is_none_or(|ended| now < terms.link_ends(ended));
     match job.status {
-        _ if job.closure.is_some() => 0,
-        Status::Completed => 0,
+        _ if !lasts => 0,
+        // Both can be taken back, and the page must not go on saying what is no longer so.
+        _ if job.closure.is_some() => 120,
+        Status::Completed => 120,
         Status::InProgress => 15,
         Status::ReadyForPickup if job.window.date == terms.today(now) => 30,
         Status::Submitted | Status::ReadyForPickup => 120,
@@ -137,7 +140,7 @@ pub struct StaffEntry {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// Who; nobody for the customer.
+    /// Who; nobody for the customer, who books, and for the program, which purges.
     pub who: Option<String>,
     /// What.
     pub kind: EntryKind,
@@ -151,7 +154,7 @@ pub struct StaffEntry {
 
 impl From<&Entry> for StaffEntry {
     fn from(entry: &Entry) -> Self {
-        let Entry { at, who, kind, from, to, note, request: _ } = entry.clone();
+        let Entry { at, who, kind, from, to, note, review: _, request: _ } = entry.clone();
         Self { at, who, kind, from, to, note }
     }
 }
@@ -198,6 +201,7 @@ pub fn tracking_url(terms: &Terms, token: &str) -> String {
 mod tests {
     use super::*;
     use crate::jobs::event::tests::{at, booked};
+    use crate::jobs::job::Closure;
 
     #[test]
     fn the_public_view_has_these_keys_and_no_other() {
@@ -222,6 +226,21 @@ mod tests {
         assert_eq!(address, ["city", "state", "street", "zip"]);
         let window: Vec<&str> = public["window"].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(window, ["date", "part"]);
+    }
+
+    #[test]
+    fn a_page_asks_on_until_its_link_has_ended() {
+        let terms = Terms::example();
+        let done = Job { status: Status::Completed, completed_at: Some(at(0)), ..booked() };
+        let closure = Some(Closure { at: at(0), reason: String::new() });
+        let canceled = Job { closure, ..booked() };
+        let days = |days: i64| at(days * 24 * 60);
+        let after = |job: &Job, now| PublicJob::of(job, &terms, now).poll_after;
+        for job in [done, canceled] {
+            assert_eq!([after(&job, days(0)), after(&job, days(29))], [120, 120], "an undo must be seen");
+            assert_eq!(after(&job, days(30)), 0);
+        }
+        assert_eq!(after(&booked(), days(300)), 120);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::jobs::api::{self, Api, Client, Cookie, Limits};
 use crate::jobs::auth::Staff;
 use crate::jobs::auth::session::{Purpose, Session, seal};
+use crate::jobs::auth::staff::GUEST;
 use crate::jobs::store::{Documents, Store};
 use crate::jobs::token::Keys;
 use crate::jobs::world::System;
@@ -18,8 +19,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 use tower::ServiceExt as _;
 
-/// Who is signed in by the link that a preview prints.
-const GUEST: &str = "you";
 /// Bytes that CloudFront takes in a body; the API itself takes far less.
 const BODY_LIMIT: usize = 1 << 20;
 

@@ -81,7 +81,7 @@ fn a_job_from_the_first_call_to_the_last_truck() {
 #[test]
 fn everything_wrong_with_a_job_is_said_at_once() {
     let project = office();
-    let run = project.qdn(&["jobs", "create", "--zip", "9210", "--price", "330"]).ended(2);
+    let run = project.qdn(&["jobs", "create", "--zip", "9210", "--price", "1.5"]).ended(2);
     for part in [
         "--service: ",
         "--details: ",
@@ -91,6 +91,7 @@ fn everything_wrong_with_a_job_is_said_at_once() {
         "--date: ",
         "--name: ",
         "--phone: ",
+        "--price: `1.5` is no amount in dollars",
     ] {
         assert!(run.stderr.contains(part), "{part} in {}", run.stderr);
     }
@@ -153,10 +154,17 @@ fn a_token_that_opens_nothing_is_told_why() {
     project.write(".qdn/jobs/jobs.json", aged);
     let expired = show(renewed.trim()).ended(1).stderr;
     assert!(expired.contains("expired: job ") && expired.contains("links end 30 days after"), "{expired}");
+    let before = project.read(".qdn/jobs/jobs.json");
+    let plain: &[&str] = &[];
+    for renew in [plain, &["--renew"]] {
+        let link = project.qdn(&[&["jobs", "link", id][..], renew].concat()).ended(1);
+        assert!(link.stdout.is_empty() && link.stderr.contains("links end 30 days after"), "{}{}", link.stdout, link.stderr);
+    }
+    assert_eq!(project.read(".qdn/jobs/jobs.json"), before, "no link was made that opens nothing");
     let tidied = project.qdn(&["jobs", "tidy", "--json"]).ended(0).json();
     assert_eq!(tidied, json!({ "version": 1, "archived": 1, "purged": 1 }));
     assert!(show(renewed.trim()).ended(1).stderr.contains("expired"));
-    assert!(show(id).ended(0).stdout.contains("removed personal data"));
+    assert!(show(id).ended(0).stdout.contains("the system removed personal data"));
     // What was archived stays archived wherever it goes.
     project.qdn(&["jobs", "migrate", "--to", "shed"]).ended(0);
     assert_eq!(project.qdn(&["jobs", "--stage", "shed", "list"]).ended(0).stdout, "");
@@ -198,6 +206,27 @@ fn jobs_travel_whole_between_files_and_stages() {
         project.write("broken.json", project.read("all.json").replacen(what, with, 1));
         assert!(project.qdn(&["jobs", "import", "broken.json"]).ended(2).stderr.contains("does not fit its history"));
     }
+    // A step from where the job never was.
+    let step = r#"{"at":"2026-11-24T17:00:00Z","who":"x","kind":"move","from":"completed","to":"ready_for_pickup","request":"q"}"#;
+    let forged = project
+        .read("all.json")
+        .replacen("\"version\":1,\"status\":\"submitted\"", "\"version\":2,\"status\":\"ready_for_pickup\"", 1)
+        .replacen("}]}}", &format!("}},{step}]}}}}"), 1);
+    project.write("broken.json", forged);
+    let run = project.qdn(&["jobs", "import", "broken.json"]).ended(2);
+    assert!(run.stderr.contains("entry 2 of its history cannot have happened"), "{}", run.stderr);
+    // The link of another job, in the file and in the store.
+    let all: Value = serde_json::from_str(&project.read("all.json")).unwrap();
+    let mut twice = all.clone();
+    twice["jobs"][0]["job"]["link"] = all["jobs"][1]["job"]["link"].clone();
+    let mut stranger = all.clone();
+    stranger["jobs"][0]["job"]["id"] = json!("00000000-0000-4000-8000-000000000000");
+    for file in [twice, stranger] {
+        project.write("broken.json", file.to_string());
+        let run = project.qdn(&["jobs", "import", "broken.json"]).ended(2);
+        assert!(run.stderr.contains("its link is that of job "), "{}", run.stderr);
+    }
+    assert_eq!(project.qdn(&["jobs", "export"]).ended(0).stdout.trim(), project.read("all.json").trim(), "nothing was imported");
     project.write("broken.json", "{ \"format\": 1, ");
     assert!(project.qdn(&["jobs", "import", "broken.json"]).ended(2).stderr.contains("line 1"));
     assert!(project.qdn(&["jobs", "import", "nowhere.json"]).ended(2).stderr.contains("cannot be read"));
@@ -211,6 +240,9 @@ fn staff_are_added_renewed_and_removed() {
     assert_eq!(passphrase.stdout.trim().split('-').count(), 6, "{}", passphrase.stdout);
     assert!(passphrase.stderr.contains("shown this once"));
     assert!(project.qdn(&["staff", "add", "maria"]).ended(1).stderr.contains("--renew"));
+    // Whoever opens a preview's link is let in by this name, with no passphrase that could be taken away.
+    assert!(project.qdn(&["staff", "add", "you"]).ended(2).stderr.contains("a preview"));
+    project.qdn(&["staff", "--stage", "shed", "add", "you"]).ended(0);
     assert!(project.qdn(&["staff", "add", "Maria O"]).ended(2).stderr.contains("a–z"));
     let renewed = project.qdn(&["staff", "add", "maria", "--renew", "--json"]).ended(0).json();
     assert_ne!(renewed["passphrase"], passphrase.stdout.trim());

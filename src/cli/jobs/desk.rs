@@ -6,6 +6,7 @@ use crate::cli::ui::Ui;
 use crate::config::{self, Config};
 use crate::disk::{self, Folder};
 use crate::jobs::auth::Staff;
+use crate::jobs::auth::staff::GUEST;
 use crate::jobs::store::documents::{Read, When, WriteError};
 use crate::jobs::store::json::JsonStore;
 use crate::jobs::store::place::{Place, connect};
@@ -133,7 +134,9 @@ impl Desk {
     }
 
     pub(in crate::cli) fn staff(&self) -> Staff {
-        Staff::new(Arc::clone(&self.documents), None)
+        // A preview runs on this machine's stage alone.
+        let guest = (self.stage == LOCAL).then(|| GUEST.to_owned());
+        Staff::new(Arc::clone(&self.documents), guest)
     }
 }
 

@@ -80,5 +80,6 @@ fn said(entry: &StaffEntry) -> String {
         EntryKind::Purge => "removed personal data".to_owned(),
     };
     let note = entry.note.as_deref().map(|note| format!(": {}", line(note))).unwrap_or_default();
-    line(&format!("{} {what}{note}", entry.who.as_deref().unwrap_or("the customer")))
+    let nobody = if entry.kind == EntryKind::Book { "the customer" } else { "the system" };
+    line(&format!("{} {what}{note}", entry.who.as_deref().unwrap_or(nobody)))
 }

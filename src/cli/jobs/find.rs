@@ -111,23 +111,10 @@ async fn by_token(desk: &Desk, token: &str, now: Timestamp) -> Result<Job, NotFo
     let hash = TokenHash::of(token);
     let all = desk.store.export().await?;
     if let Some(job) = all.iter().find(|job| job.link.track_sha256 == hash) {
-        let id = job.id;
-        if job.is_purged() {
-            return because(format!("expired: the customer’s data was removed from job {id}, and its link opens nothing any more"));
-        }
-        if desk.store.get(id).await?.is_none() {
-            return because(format!(
-                "expired: job {id} was archived, and links end before that\nhint: `qdn jobs show {id}` shows it"
-            ));
-        }
-        if let Some(ended) = job.ended_at().filter(|ended| now >= desk.terms.link_ends(*ended)) {
-            let days = desk.terms.link_days;
-            return because(format!(
-                "expired: job {id} ended on {}, and links end {days} days after\nhint: `qdn jobs show {id}` shows it",
-                ended.strftime("%Y-%m-%d")
-            ));
-        }
-        return Ok(job.clone());
+        return match expired(desk, job, now).await? {
+            Some(why) => because(why),
+            None => Ok(job.clone()),
+        };
     }
     let made = |job: &Job, epoch| desk.keys.as_ref().is_some_and(|keys| keys.token_of(job.id, epoch, &hash).is_some());
     for job in &all {
@@ -150,6 +137,22 @@ async fn by_token(desk: &Desk, token: &str, now: Timestamp) -> Result<Job, NotFo
          booking got through: `qdn jobs list`",
         desk.stage, other.words
     ))
+}
+
+/// Why no link of a job opens anything any more, also a new one; `None` where the job has not ended, or not long ago.
+pub(super) async fn expired(desk: &Desk, job: &Job, now: Timestamp) -> Result<Option<String>, StoreError> {
+    let id = job.id;
+    if job.is_purged() {
+        return Ok(Some(format!("expired: the customer’s data was removed from job {id}, and its link opens nothing any more")));
+    }
+    if desk.store.get(id).await?.is_none() {
+        return Ok(Some(format!("expired: job {id} was archived, and links end before that\nhint: `qdn jobs show {id}` shows it")));
+    }
+    let days = desk.terms.link_days;
+    Ok(job.ended_at().filter(|ended| now >= desk.terms.link_ends(*ended)).map(|ended| {
+        let ended = ended.strftime("%Y-%m-%d");
+        format!("expired: job {id} ended on {ended}, and links end {days} days after\nhint: `qdn jobs show {id}` shows it")
+    }))
 }
 
 /// What the other stages say of a job.

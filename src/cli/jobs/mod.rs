@@ -8,18 +8,19 @@ use super::args::{CreateJob, Global, JobsArgs, JobsCommand, WhichKey};
 use super::ui::{Ui, plural};
 use super::{PROBLEMS, REMOTE, USAGE};
 use crate::disk;
-use crate::jobs::booking::{RawAddress, RawBooking, RawWindow, note};
+use crate::jobs::booking::{Fault, RawAddress, RawBooking, RawWindow, note};
 use crate::jobs::event::{Change, Event};
 use crate::jobs::file::{Export, parse};
-use crate::jobs::job::{Job, Link};
+use crate::jobs::job::{Job, JobId, Link};
 use crate::jobs::store::{ChangeError, CreateError, Kept, NewJob, StoreError};
-use crate::jobs::token::{Key, Keys, sha256_hex};
+use crate::jobs::token::{Key, Keys, TokenHash, sha256_hex};
 use crate::jobs::view::{StaffJob, tracking_url};
 use crate::jobs::world::{System, World as _, random};
 use crate::jobs::{Status, api};
 use desk::{Desk, LOCAL};
-use find::{NotFound, find};
+use find::{NotFound, expired, find};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Why a command ends without having done it: the words, and the exit code they go with.
@@ -163,7 +164,10 @@ impl Office {
 
     async fn create(&self, new: &CreateJob, ui: &mut Ui) -> Result<(), Failure> {
         let keys = self.desk.keys()?;
-        let price_cents = new.price.as_deref().map(cents).transpose()?;
+        let (price_cents, wrong_price) = match new.price.as_deref().map(cents).transpose() {
+            Ok(price) => (price, None),
+            Err(failure) => (None, Some(failure.message)),
+        };
         let CreateJob { name, phone, email, street, city, zip, service, details, date, part, access, key, .. } = new;
         let raw = RawBooking {
             service: service.clone(),
@@ -178,13 +182,15 @@ impl Office {
             ..RawBooking::default()
         };
         let now = System.now();
-        let booking = raw.check(&self.desk.terms, self.desk.terms.today(now), true).map_err(|faults| {
-            let lines: Vec<String> = faults
-                .iter()
-                .map(|fault| format!("--{}: {}", fault.pointer.rsplit('/').next().unwrap_or_default(), fault.detail))
-                .collect();
+        let wrong = |faults: &[Fault]| {
+            let named = |fault: &Fault| format!("--{}: {}", fault.pointer.rsplit('/').next().unwrap_or_default(), fault.detail);
+            let lines: Vec<String> = faults.iter().map(named).chain(wrong_price.clone()).collect();
             Failure::new(USAGE, format!("the job was not created\n  {}", lines.join("\n  ")))
-        })?;
+        };
+        let booking = raw.check(&self.desk.terms, self.desk.terms.today(now), true).map_err(|faults| wrong(&faults))?;
+        if wrong_price.is_some() {
+            return Err(wrong(&[]));
+        }
         let key = key.clone().unwrap_or_else(request);
         let job = Job::book(booking, Some(self.who.clone()), request(), raw.idempotency(&key), keys, &System);
         let made = self.desk.store.create(&NewJob { job, most_waiting: None }).await.map_err(|error| match error {
@@ -246,7 +252,11 @@ impl Office {
 
     async fn link(&self, typed: &str, renew: bool, ui: &mut Ui) -> Result<(), Failure> {
         let keys = self.desk.keys()?;
-        let mut job = find(&self.desk, typed, System.now()).await?;
+        let now = System.now();
+        let mut job = find(&self.desk, typed, now).await?;
+        if let Some(why) = expired(&self.desk, &job, now).await? {
+            return Err(Failure::new(PROBLEMS, why));
+        }
         if renew {
             let event = Event::RenewLink(Link::new(keys, job.id, job.link.epoch + 1));
             let change = Change { event, who: Some(self.who.clone()), at: System.now(), request: request() };
@@ -284,7 +294,8 @@ impl Office {
 
     async fn import(&self, path: &Path, ui: &mut Ui) -> Result<(), Failure> {
         let bytes = disk::read_file(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
-        let jobs = imported(&bytes).map_err(|why| Failure::new(USAGE, format!("`{}`: {why}", path.display())))?;
+        let there = self.desk.store.export().await?;
+        let jobs = imported(&bytes, &there).map_err(|why| Failure::new(USAGE, format!("`{}`: {why}", path.display())))?;
         let done = self.desk.store.keep(&jobs, &request()).await?;
         match ui.json {
             true => ui.document(&json!({ "version": 1, "added": done.added, "unchanged": done.unchanged })),
@@ -368,12 +379,18 @@ fn exported(jobs: &[Kept]) -> Vec<u8> {
     Export::of(jobs).to_bytes()
 }
 
-fn imported(bytes: &[u8]) -> Result<Vec<Kept>, String> {
+/// The jobs of a file, where each fits its own history and none has the link of another, also of one that is `there`.
+fn imported(bytes: &[u8], there: &[Job]) -> Result<Vec<Kept>, String> {
     let jobs = parse::<Export>(bytes)?.into_kept();
     let mut wrong = Vec::new();
+    let mut links: BTreeMap<&TokenHash, JobId> = there.iter().map(|job| (&job.link.track_sha256, job.id)).collect();
     for Kept { job, .. } in &jobs {
         if let Err(why) = job.is_sound() {
             wrong.push(format!("job {}: {why}", job.id));
+        }
+        let of = *links.entry(&job.link.track_sha256).or_insert(job.id);
+        if of != job.id {
+            wrong.push(format!("job {}: its link is that of job {of}", job.id));
         }
     }
     if wrong.is_empty() { Ok(jobs) } else { Err(format!("nothing was imported\n  {}", wrong.join("\n  "))) }

@@ -150,50 +150,74 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
-/// New values of fields (RFC 7396): what is left out stays, `null` empties.
-#[derive(Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+/// A status by its name alone: serde takes an object with that name as its key as well.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Status, D::Error> {
+    let id = String::deserialize(deserializer)?;
+    let known = || Status::ALL.map(|status| format!("`{}`", status.id())).join(", ");
+    Status::named(&id).ok_or_else(|| serde::de::Error::custom(format!("unknown variant `{id}`, expected one of {}", known())))
+}
+
+/// New values of fields (RFC 7396): what is left out stays; `null` empties a field that may be empty.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Patch {
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     name: Option<String>,
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     phone: Option<String>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     email: Option<Option<String>>,
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = PatchAddress)]
     address: Option<PatchAddress>,
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     service: Option<String>,
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     details: Option<String>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     access: Option<Option<String>>,
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = PatchWindow)]
     window: Option<PatchWindow>,
     /// In US cents.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>)]
     price_cents: Option<Option<u32>>,
-    #[serde(deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool)]
     needs_review: Option<bool>,
 }
 
 /// New values of an address.
-#[derive(Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PatchAddress {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     street: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     city: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     zip: Option<String>,
 }
 
 /// New values of a window.
-#[derive(Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PatchWindow {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     date: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     part: Option<String>,
 }
 
@@ -255,6 +279,7 @@ pub(super) async fn edit(
 #[serde(deny_unknown_fields)]
 pub(super) struct Transition {
     /// Where to.
+    #[serde(deserialize_with = "named")]
     to: Status,
     /// A remark for the history.
     #[serde(default)]

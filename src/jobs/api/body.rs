@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request}
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Bytes in a body. A booking with every field full has less than half of that.
 pub(super) const BODY_LIMIT: usize = 16 * 1024;
@@ -32,7 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             let detail = "The body must be an object.".to_owned();
             return Err(Problem::unprocessable(&[Fault { pointer: "", code: "not-as-documented", detail }]));
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+        let body: T = serde_json::from_slice(&bytes).map_err(|error| {
             if error.is_data() {
                 let place = format!("line {}, column {}", error.line(), error.column());
                 let detail = error.to_string().split(" at line ").next().unwrap_or_default().to_owned();
@@ -44,7 +45,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             }
             let detail = format!("The body is not JSON at line {}, column {}.", error.line(), error.column());
             Problem::new(StatusCode::BAD_REQUEST, "/problems/not-json", "The body is not JSON", detail)
-        })
+        })?;
+        if let Some(place) = serde_json::from_slice::<Value>(&bytes).ok().and_then(|value| array(&value, "")) {
+            let detail = format!("`{place}` must be an object.");
+            return Err(Problem::unprocessable(&[Fault { pointer: "", code: "not-as-documented", detail }]));
+        }
+        Ok(Self(body))
+    }
+}
+
+/// Where an array was taken for the fields of an object in their order: no body has a list.
+fn array(value: &Value, place: &str) -> Option<String> {
+    match value {
+        Value::Array(_) => Some(place.to_owned()),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| array(value, &format!("{place}/{name}"))),
+        _ => None,
     }
 }
 

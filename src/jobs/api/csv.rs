@@ -3,7 +3,7 @@
 use crate::jobs::job::Job;
 use crate::jobs::terms::Terms;
 
-const HEAD: [&str; 19] = [
+const HEAD: [&str; 20] = [
     "id",
     "status",
     "canceled",
@@ -23,6 +23,7 @@ const HEAD: [&str; 19] = [
     "submitted_at",
     "pickup_at",
     "completed_at",
+    "canceled_at",
 ];
 
 /// All jobs, a row each, with every cell quoted. It begins with a byte order mark, without which Excel takes
@@ -54,6 +55,8 @@ pub fn of(jobs: &[Job], terms: &Terms) -> Vec<u8> {
             time(Some(job.submitted_at)),
             time(job.pickup_at),
             time(job.completed_at),
+            // The reason is gone once personal data is.
+            time(job.closure.as_ref().map(|closure| closure.at)),
         ];
         let _ = writer.write_record(row.map(|cell| harmless(&cell)));
     }
@@ -72,7 +75,8 @@ fn harmless(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::event::tests::booked;
+    use crate::jobs::event::tests::{at, booked};
+    use crate::jobs::event::{Change, Event};
 
     #[test]
     fn a_spreadsheet_computes_nothing() {
@@ -82,6 +86,17 @@ mod tests {
         for text in ["12 Elm St", "", "a=b", "O'Neil"] {
             assert_eq!(harmless(text), text);
         }
+    }
+
+    #[test]
+    fn a_canceled_job_is_told_from_an_open_one_also_when_it_was_purged() {
+        let mut job = booked();
+        for event in [Event::Cancel { reason: "no show".to_owned() }, Event::Purge] {
+            job = job.after(&Change { event, who: None, at: at(5), request: "r".to_owned() }).unwrap();
+        }
+        let text = String::from_utf8(of(&[booked(), job], &Terms::example())).unwrap();
+        let ends: Vec<&str> = text.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+        assert_eq!(ends, ["\"canceled_at\"", "\"\"", "\"2026-11-24T17:05:00Z\""], "{text}");
     }
 
     #[test]

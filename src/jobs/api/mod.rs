@@ -167,8 +167,21 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             operation.parameters.get_or_insert_default().push(RefOr::T(hash.clone()));
         }
         for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if status.starts_with(['4', '5'])
+                    && let RefOr::T(response) = response
+                    && let Some(content) = response.content.shift_remove("application/json")
+                {
+                    response.content.insert("application/problem+json".to_owned(), content);
+                }
+            }
             operation.responses.responses.insert("default".to_owned(), RefOr::T(any.clone()));
         }
+    }
+    let undo = document.paths.paths.get_mut("/api/v1/jobs/{id}/undo").and_then(|item| item.post.as_mut());
+    // A body that may be left out cannot be annotated so without `null` becoming one.
+    if let Some(RefOr::T(body)) = undo.and_then(|operation| operation.request_body.as_mut()) {
+        body.required = Some(Required::False);
     }
     document
 }

@@ -13,6 +13,9 @@ use tokio::sync::Mutex;
 
 /// The name of the document.
 pub const STAFF: &str = "staff.json";
+/// Who is signed in by the link that a preview prints. Whoever had this name as well would be let in with any session of
+/// theirs, also after they were removed.
+pub const GUEST: &str = "you";
 /// How old what is known of the staff may be: how long someone who was removed can still write.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How often a change of the list is tried while others change it too.
@@ -54,6 +57,8 @@ impl Default for StaffFile {
 pub enum StaffError {
     /// Not a name that can be typed and told apart.
     NotAName,
+    /// The name of whoever is signed in by a preview's link.
+    Guest,
     /// Someone has it already.
     Taken,
     /// Nobody has it.
@@ -126,11 +131,14 @@ impl Staff {
     /// Adds a member, and gives the passphrase, which is nowhere else.
     ///
     /// # Errors
-    /// A name that is none or is taken; the store's own trouble.
+    /// A name that is none, is the guest's or is taken; the store's own trouble.
     pub async fn add(&self, user: &str, name: &str, world: &dyn World) -> Result<Passphrase, StaffError> {
         let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-        if user.is_empty() || user.len() > 32 || !user.chars().all(right) || self.guest.as_deref() == Some(user) {
+        if user.is_empty() || user.len() > 32 || !user.chars().all(right) {
             return Err(StaffError::NotAName);
+        }
+        if self.guest.as_deref() == Some(user) {
+            return Err(StaffError::Guest);
         }
         let passphrase = Passphrase::new(world);
         let phc = passphrase::hash(passphrase.reveal(), world);

@@ -142,13 +142,13 @@ impl Job {
                 Some(Step::new(EntryKind::Purge))
             }
         };
-        let Some(Step { kind, from, to, note }) = entry else {
+        let Some(Step { kind, from, to, note, review }) = entry else {
             return Ok(job);
         };
         job.version += 1;
         job.updated_at = change.at;
         let (at, who, request) = (change.at, change.who.clone(), change.request.clone());
-        job.history.push(Entry { at, who, kind, from, to, note, request });
+        job.history.push(Entry { at, who, kind, from, to, note, review, request });
         Ok(job)
     }
 
@@ -172,6 +172,10 @@ impl Job {
         if status != self.status || closed != self.closure.is_some() {
             let told = if closed { "canceled" } else { status.id() };
             return Err(format!("its history ends with {told}, and that is not how it stands"));
+        }
+        let (began, done) = (status >= Status::InProgress, status == Status::Completed);
+        if self.pickup_at.is_some() != began || self.completed_at.is_some() != done {
+            return Err("the times of its steps do not fit its history".to_owned());
         }
         let links = self.history.iter().filter(|entry| entry.kind == EntryKind::Link).count();
         if self.version != self.history.len() as u64 || usize::try_from(self.link.epoch) != Ok(links) {
@@ -217,13 +221,13 @@ impl Job {
             Status::Completed => self.completed_at = Some(at),
             Status::Submitted | Status::ReadyForPickup => {}
         }
-        self.needs_review = false;
-        Ok(Some(Step { kind: EntryKind::Move, from: Some(from), to: Some(to), note }))
+        let review = std::mem::take(&mut self.needs_review);
+        Ok(Some(Step { kind: EntryKind::Move, from: Some(from), to: Some(to), note, review }))
     }
 
     fn back(&mut self, note: Option<String>, at: Timestamp) -> Result<Option<Step>, Refusal> {
-        let standing = standing(&self.history);
-        let last = standing.last().filter(|entry| entry.kind != EntryKind::Book).ok_or(Refusal::NothingToUndo)?;
+        let mut standing = standing(&self.history);
+        let last = standing.pop().filter(|entry| entry.kind != EntryKind::Book).ok_or(Refusal::NothingToUndo)?;
         if note.is_none() && at.duration_since(last.at) > UNDO_FREELY {
             return Err(Refusal::NoteNeeded);
         }
@@ -231,14 +235,18 @@ impl Job {
         if last.kind == EntryKind::Cancel {
             self.closure = None;
         } else {
-            match from {
-                Status::InProgress => self.pickup_at = None,
-                Status::Completed => self.completed_at = None,
-                Status::Submitted | Status::ReadyForPickup => {}
+            // Where the entries before it lead, and not where it says that it came from.
+            let moves = standing.iter().filter(|entry| entry.kind == EntryKind::Move).count();
+            self.status = Status::ALL.get(moves).copied().unwrap_or(from);
+            if self.status < Status::InProgress {
+                self.pickup_at = None;
             }
-            self.status = last.from.unwrap_or(from);
+            if self.status < Status::Completed {
+                self.completed_at = None;
+            }
+            self.needs_review |= last.review;
         }
-        Ok(Some(Step { kind: EntryKind::Undo, from: Some(from), to: Some(self.status), note }))
+        Ok(Some(Step { note, from: Some(from), to: Some(self.status), ..Step::new(EntryKind::Undo) }))
     }
 
     fn cancel(&mut self, reason: &str, at: Timestamp) -> Result<Option<Step>, Refusal> {
@@ -295,11 +303,12 @@ struct Step {
     from: Option<Status>,
     to: Option<Status>,
     note: Option<String>,
+    review: bool,
 }
 
 impl Step {
     fn new(kind: EntryKind) -> Self {
-        Self { kind, from: None, to: None, note: None }
+        Self { kind, from: None, to: None, note: None, review: false }
     }
 }
 
@@ -336,11 +345,19 @@ pub fn replay(history: &[Entry]) -> Result<(Status, bool), usize> {
         let now = stack.last().copied();
         match (entry.kind, now) {
             (EntryKind::Book, None) => stack.push((Status::Submitted, false)),
-            (EntryKind::Move, Some((status, false))) if entry.to.is_some() && status.next() == entry.to => {
+            (EntryKind::Move, Some((status, false)))
+                if entry.from == Some(status) && entry.to.is_some() && status.next() == entry.to =>
+            {
                 stack.push((status.next().unwrap_or(status), false));
             }
             (EntryKind::Cancel, Some((status, false))) if status != Status::Completed => stack.push((status, true)),
-            (EntryKind::Undo, Some(_)) if stack.len() > 1 => drop(stack.pop()),
+            (EntryKind::Undo, Some((status, _))) if stack.len() > 1 => {
+                stack.pop();
+                let back = stack.last().map(|(status, _)| *status);
+                if entry.from.is_some_and(|from| from != status) || entry.to.is_some_and(|to| Some(to) != back) {
+                    return Err(at);
+                }
+            }
             (EntryKind::Edit | EntryKind::Link | EntryKind::Purge, Some(_)) => {}
             _ => return Err(at),
         }

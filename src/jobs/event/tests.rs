@@ -14,6 +14,7 @@ pub(crate) fn booked() -> Job {
         from: None,
         to: Some(Status::Submitted),
         note: None,
+        review: false,
         request: "r0".to_owned(),
     };
     Job {
@@ -123,6 +124,54 @@ fn an_undone_cancellation_opens_the_job_where_it_stood() {
     assert_eq!(job.ended_at(), Some(at(1)));
     let open = job.after(&change(undo(), 2)).unwrap();
     assert_eq!((open.status, open.closure, open.completed_at), (Status::ReadyForPickup, None, None));
+}
+
+#[test]
+fn an_undone_step_puts_the_mark_back() {
+    let marked = Job { needs_review: true, ..booked() };
+    let ready = marked.after(&change(to(Status::ReadyForPickup), 1)).unwrap();
+    assert!(!ready.needs_review && ready.history[1].review);
+    // Only the step that took it away.
+    let on_site = ready.after(&change(to(Status::InProgress), 2)).unwrap().after(&change(undo(), 3)).unwrap();
+    assert!(!on_site.needs_review);
+    assert!(on_site.after(&change(undo(), 4)).unwrap().needs_review);
+    let canceled = ready.after(&change(cancel(), 5)).unwrap().after(&change(undo(), 6)).unwrap();
+    assert!(!canceled.needs_review);
+    // What was stored before there was such a field is read.
+    let stored = serde_json::to_string(&booked().history[0]).unwrap();
+    assert!(!stored.contains("review"), "{stored}");
+    assert_eq!(serde_json::from_str::<Entry>(&stored).unwrap(), booked().history[0]);
+}
+
+#[test]
+fn a_step_that_lies_about_where_it_came_from_is_found_and_goes_back_to_where_the_job_was() {
+    let mut job = booked();
+    let (from, to) = (Some(Status::Completed), Some(Status::ReadyForPickup));
+    job.history.push(Entry { kind: EntryKind::Move, from, to, ..job.history[0].clone() });
+    (job.status, job.version) = (Status::ReadyForPickup, 2);
+    assert!(job.is_sound().unwrap_err().contains("entry 2 of its history cannot have happened"));
+    let back = job.after(&change(undo(), 1)).unwrap();
+    assert_eq!((back.status, back.completed_at, back.history[2].to), (Status::Submitted, None, Some(Status::Submitted)));
+    let mut undone = states()[1].after(&change(undo(), 2)).unwrap();
+    undone.is_sound().unwrap();
+    undone.history[2].to = Some(Status::InProgress);
+    assert_eq!(replay(&undone.history), Err(2));
+}
+
+#[test]
+fn times_that_do_not_fit_the_history_are_found() {
+    let [submitted, ready, on_site, done] = <[Job; 4]>::try_from(states()[..4].to_vec()).unwrap();
+    for job in states() {
+        job.is_sound().unwrap();
+    }
+    for wrong in [
+        Job { pickup_at: Some(at(1)), ..submitted },
+        Job { completed_at: Some(at(1)), ..ready },
+        Job { pickup_at: None, ..on_site },
+        Job { completed_at: None, ..done },
+    ] {
+        assert_eq!(wrong.is_sound(), Err("the times of its steps do not fit its history".to_owned()), "{wrong:?}");
+    }
 }
 
 #[test]

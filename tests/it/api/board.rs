@@ -184,6 +184,11 @@ fn fields_are_changed_by_the_rules_of_a_booking() {
             json!({ "status": "completed" }),
             json!({ "history": [] }),
             json!({ "id": "x" }),
+            json!({ "address": { "street": null } }),
+            json!({ "window": { "date": null } }),
+            json!({ "window": { "date": "-009999-01-01" } }),
+            json!({ "window": ["2026-12-02", "morning"] }),
+            json!({ "address": ["1 Oak St"] }),
         ] {
             site.ask("PATCH", &path)
                 .json(&unknown)
@@ -192,6 +197,41 @@ fn fields_are_changed_by_the_rules_of_a_booking() {
                 .await
                 .problem(422, "/problems/invalid-fields");
         }
+        assert_eq!(site.ask("GET", &path).send().await.is(200).json(), empty, "what was refused changed nothing");
+    });
+}
+
+#[test]
+fn a_step_is_a_name_and_nothing_else() {
+    everywhere(async |site| {
+        site.sign_in("sam").await;
+        let job = site.taken().await;
+        for to in [json!({ "ready_for_pickup": null }), json!(["ready_for_pickup"]), json!("ready"), Value::Null] {
+            post(&site, &job, "transitions", json!({ "to": to })).await.problem(422, "/problems/invalid-fields");
+        }
+        assert_eq!(moved(&site, &job, "ready_for_pickup").await["version"], 2);
+    });
+}
+
+#[test]
+fn an_undo_brings_back_the_mark_and_reaches_the_customer() {
+    everywhere(async |site| {
+        let mut far = site.booking().await;
+        far["address"]["zip"] = json!("10001");
+        site.book(&far).send().await.is(201);
+        site.sign_in("sam").await;
+        let marked = site.ask("GET", "/api/v1/jobs").send().await.is(200).json()["jobs"][0].clone();
+        let ready = moved(&site, &marked, "ready_for_pickup").await;
+        assert_eq!((&marked["needs_review"], &ready["needs_review"]), (&json!(true), &json!(false)));
+        let back = post(&site, &ready, "undo", json!({})).await.is(200).json();
+        assert_eq!(back["needs_review"], true);
+
+        let done = standing(&site, "completed").await;
+        let shown = site.track(&done["tracking_url"]).await.is(200).json();
+        assert_eq!((&shown["status"], &shown["poll_after"]), (&json!("completed"), &json!(120)), "the page asks on");
+        post(&site, &done, "undo", json!({})).await.is(200);
+        let shown = site.track(&done["tracking_url"]).await.is(200).json();
+        assert_eq!((&shown["status"], &shown["poll_after"]), (&json!("in_progress"), &json!(15)));
     });
 }
 

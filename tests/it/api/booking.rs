@@ -148,6 +148,10 @@ fn a_body_that_is_none_is_refused_in_its_own_way() {
         site.book(&booking).bytes(b"{\"name\":\"\xff\"}").send().await.problem(400, "/problems/not-json");
         site.book(&Value::Array(vec![])).send().await.problem(422, "/problems/invalid-fields");
         site.book(&json!(["half_truck", "Two sofas"])).send().await.problem(422, "/problems/invalid-fields");
+        let mut listed = site.booking().await;
+        listed["address"] = json!(["12 Elm St", "San Diego", "92101"]);
+        let answer = site.book(&listed).send().await.problem(422, "/problems/invalid-fields").json();
+        assert_eq!(answer["detail"], "`/address` must be an object.");
     });
 }
 

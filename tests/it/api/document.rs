@@ -1,7 +1,7 @@
 //! The OpenAPI document says what the router does.
 
 use super::site::everywhere;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const METHODS: [(&str, &str); 4] = [("get", "GET"), ("post", "POST"), ("patch", "PATCH"), ("delete", "DELETE")];
 
@@ -42,6 +42,41 @@ fn staff_endpoints_let_nobody_in_and_public_ones_do() {
         }
         assert_eq!(seen, (10, 7), "staff and public endpoints");
     });
+}
+
+#[test]
+fn every_mistake_is_documented_as_the_problem_that_is_sent() {
+    let document = serde_json::to_value(qdn::jobs::api::openapi()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (key, method) in METHODS {
+            let Some(operation) = item.get(key) else { continue };
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let kinds: Vec<&String> = response["content"].as_object().into_iter().flatten().map(|(kind, _)| kind).collect();
+                if status.starts_with(['4', '5']) {
+                    assert_eq!(kinds, ["application/problem+json"], "{method} {path}: {status}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_be_null_or_left_out_is_documented_so() {
+    let document = serde_json::to_value(qdn::jobs::api::openapi()).unwrap();
+    let schemas = &document["components"]["schemas"];
+    for (schema, field, kind) in [
+        ("Patch", "name", json!("string")),
+        ("Patch", "needs_review", json!("boolean")),
+        ("Patch", "email", json!(["string", "null"])),
+        ("PatchAddress", "street", json!("string")),
+        ("PatchWindow", "date", json!("string")),
+    ] {
+        let property = &schemas[schema]["properties"][field];
+        assert_eq!((&property["type"], &property["default"]), (&kind, &Value::Null), "{schema}.{field}");
+        assert_eq!(schemas[schema]["required"], Value::Null, "{schema}: each may be left out");
+    }
+    assert_eq!(schemas["Patch"]["properties"]["address"]["$ref"], "#/components/schemas/PatchAddress");
+    assert_eq!(document["paths"]["/api/v1/jobs/{id}/undo"]["post"]["requestBody"]["required"], false);
 }
 
 #[test]

@@ -139,6 +139,7 @@ fn job(number: u32) -> Job {
         from: None,
         to: Some(Status::Submitted),
         note: None,
+        review: false,
         request: format!("book {number}"),
     };
     Job {

@@ -24,6 +24,30 @@ const column = (page, status) => page.locator(`[data-column="${status}"]`);
 const card = (page, street, status) => (status ? column(page, status) : page).locator("li.job", { hasText: street });
 const toast = (page, words) => page.locator("#toast", { hasText: words }).waitFor();
 const now = (page) => page.evaluate(() => dispatchEvent(new Event("online")));
+/** Lets the board ask for news, and waits until it has drawn them. */
+async function news(page) {
+  const answer = page.waitForResponse((response) => response.url().includes("/api/v1/jobs?since="));
+  await now(page);
+  await (await answer).finished();
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
+}
+
+/** Holds the first request to an address: `held` once it is on its way, and `release` to let it go on. */
+async function hold(page, address, method = "POST") {
+  let release, held;
+  const free = new Promise((done) => (release = done));
+  const there = new Promise((done) => (held = done));
+  let first = true;
+  await page.route(address, async (route) => {
+    if (!first || route.request().method() !== method) return route.fallback();
+    first = false;
+    held();
+    await free;
+    await route.continue();
+  });
+  return { held: there, release };
+}
+
 const search = (page, words) => page.getByLabel("Find a job").fill(words);
 
 async function openCard(page, street) {
@@ -278,7 +302,7 @@ describe("the office", { concurrency: 4 }, () => {
     });
     await page.getByRole("button", { name: `Mark ready: ${street}` }).click();
     await card(page, street, "submitted").waitFor();
-    await toast(page, `Not saved: the service could not be reached. ${street} is as it was.`);
+    await toast(page, "It is not known whether this was saved: the service could not be reached.");
     await page.getByText("The board is read-only until the connection is back").waitFor();
     await inspect(page, "read-only");
     await page.getByRole("button", { name: `Mark ready: ${street}` }).click({ force: true });
@@ -315,17 +339,11 @@ describe("the office", { concurrency: 4 }, () => {
     const job = await firm.take({ street, name: "Before" });
     const other = await firm.take({ street: "14 Calm Cir" });
     const page = await firm.board(t);
-    const news = async () => {
-      const answer = page.waitForResponse((response) => response.url().includes("/api/v1/jobs?since="));
-      await now(page);
-      await (await answer).finished();
-      await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
-    };
     await search(page, "Calm Cir");
     await card(page, street).waitFor();
     assert.equal(await drag(page, street, "ready_for_pickup"), "yes");
     await firm.jobs("move", other.id);
-    await news();
+    await news(page);
     assert.equal(await card(page, "14 Calm Cir", "submitted").count(), 1, "the board holds still");
     assert.equal(await column(page, "ready_for_pickup").getAttribute("data-drop"), "yes");
     await page.mouse.up();
@@ -339,7 +357,7 @@ describe("the office", { concurrency: 4 }, () => {
     await drawer.getByLabel("Reason, kept in the history").fill("Half a reason");
     await name.focus();
     await firm.jobs("move", job.id);
-    await news();
+    await news(page);
     await drawer.locator(".pill", { hasText: "In progress" }).waitFor();
     assert.equal(await name.inputValue(), "Half a w");
     assert.equal(await drawer.getByLabel("Reason, kept in the history").inputValue(), "Half a reason");
@@ -531,5 +549,210 @@ describe("the office", { concurrency: 4 }, () => {
     await page.goto(firm.origin + job.page);
     await page.getByRole("heading", { name: "Crew on site" }).waitFor();
     assert.equal(await moving(), 0);
+  });
+
+  test("a late answer about one job leaves the open drawer of another alone", async (t) => {
+    const [first, second] = [await firm.take({ street: "24 Slow St" }), await firm.take({ street: "25 Slow St", city: "La Mesa" })];
+    const page = await firm.board(t);
+    await search(page, "Slow St");
+    const drawer = await openCard(page, "24 Slow St");
+    await drawer.getByText("Edit the job").click();
+    await drawer.getByLabel("Price in dollars").fill("400");
+    const save = await hold(page, `**/api/v1/jobs/${first.id}`, "PATCH");
+    await drawer.getByRole("button", { name: "Save", exact: true }).click();
+    await save.held;
+    await page.keyboard.press("Escape");
+    await openCard(page, "25 Slow St");
+    await drawer.getByText("Edit the job").click();
+    await drawer.getByLabel("Name", { exact: true }).fill("Half a w");
+    save.release();
+    await toast(page, "24 Slow St saved");
+    assert.equal(await drawer.getByLabel("Street address").inputValue(), "25 Slow St");
+    assert.equal(await drawer.getByLabel("Name", { exact: true }).inputValue(), "Half a w");
+    assert.ok(await drawer.getByLabel("Name", { exact: true }).evaluate((input) => input === document.activeElement));
+    await drawer.getByRole("button", { name: "Save", exact: true }).click();
+    await toast(page, "25 Slow St saved");
+    const { name, price_cents: cents, address } = await firm.show(second.id);
+    assert.deepEqual([name, cents, address.street, address.city], ["Half a w", 33000, "25 Slow St", "La Mesa"]);
+    assert.equal((await firm.show(first.id)).price_cents, 40000);
+
+    // What is typed while a save of the same job is on its way is the next change.
+    const again = await hold(page, `**/api/v1/jobs/${second.id}`, "PATCH");
+    await drawer.getByLabel("Price in dollars").fill("410");
+    await drawer.getByRole("button", { name: "Save", exact: true }).click();
+    await again.held;
+    await drawer.getByLabel("Load").fill("A piano");
+    again.release();
+    await drawer.getByText("$410").waitFor();
+    assert.equal(await drawer.getByLabel("Load").inputValue(), "A piano");
+    await drawer.getByRole("button", { name: "Save", exact: true }).click();
+    await drawer.locator('[data-f="details"]', { hasText: "A piano" }).waitFor();
+    await page.keyboard.press("Escape");
+
+    await openCard(page, "24 Slow St");
+    await drawer.getByLabel("Reason, kept in the history").fill("Sold it");
+    const cancel = await hold(page, "**/cancel");
+    await drawer.getByRole("button", { name: "Cancel the job" }).click();
+    await cancel.held;
+    await page.keyboard.press("Escape");
+    await openCard(page, "25 Slow St");
+    cancel.release();
+    await toast(page, "24 Slow St canceled");
+    assert.ok(await drawer.isVisible());
+    assert.equal(await drawer.locator('[data-f="title"]').innerText(), "25 Slow St");
+  });
+
+  test("a job by phone that is answered late takes no word of the next one", async (t) => {
+    const page = await firm.board(t);
+    const form = page.locator("#create");
+    const fill = async (fields) => {
+      for (const [label, value] of Object.entries(fields)) await form.getByLabel(label, { exact: true }).fill(value);
+    };
+    await page.getByRole("button", { name: "New job" }).click();
+    await fill({ Name: "First", Phone: "6195550178", "Street address": "26 Next St", City: "La Mesa", "ZIP code": "91942", Load: "Piano" });
+    const create = await hold(page, "**/api/v1/staff/jobs");
+    await form.getByRole("button", { name: "Create the job" }).click();
+    await create.held;
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "New job" }).click();
+    await fill({ Name: "Second", "Street address": "27 Next St" });
+    create.release();
+    await toast(page, "26 Next St added to Booked");
+    assert.ok(await page.locator("#phone-job").isVisible());
+    assert.equal(await form.getByLabel("Name", { exact: true }).inputValue(), "Second");
+    await form.getByRole("button", { name: "Create the job" }).click();
+    await toast(page, "27 Next St added to Booked");
+    assert.ok(await page.locator("#phone-job").isHidden());
+  });
+
+  test("undo takes back what was said and no later step", async (t) => {
+    const street = "28 Later Ln";
+    const job = await firm.take({ street });
+    const page = await firm.board(t);
+    await search(page, street);
+    await page.getByRole("button", { name: `Mark ready: ${street}` }).click();
+    await toast(page, "moved to Ready");
+    // Whoever is on the way to the button when a colleague is quicker is told, and undoes nothing.
+    await page.locator("#undo").focus();
+    await firm.jobs("move", job.id);
+    await news(page);
+    await card(page, street, "in_progress").waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "undo", "the focus stays where it was");
+    await page.keyboard.press("Enter");
+    await toast(page, `maria already moved ${street} to In progress.`);
+    assert.equal((await firm.show(job.id)).status, "in_progress");
+    await page.getByRole("button", { name: `Complete job: ${street}` }).click();
+    await toast(page, "moved to Done");
+    await page.mouse.move(640, 5);
+    // With no timer left, only the news can take it away.
+    await page.evaluate(() => {
+      for (let id = setTimeout(() => {}); id > 0; id--) clearTimeout(id);
+    });
+    await firm.jobs("undo", job.id);
+    await news(page);
+    await page.locator("#toast").waitFor({ state: "hidden" });
+    assert.equal((await firm.show(job.id)).version, 5);
+  });
+
+  test("where no answer came, it is not said that nothing was saved, and no job is made twice", async (t) => {
+    const street = "29 Unknown Way";
+    const job = await firm.take({ street });
+    const page = await firm.board(t);
+    await search(page, street);
+    const lose = (address) => page.route(address, async (route) => {
+      await route.fetch();
+      await route.abort();
+    });
+    await page.clock.install();
+    await lose("**/transitions");
+    await page.getByRole("button", { name: `Mark ready: ${street}` }).click();
+    // A clock that does not wait for the tries.
+    const lost = toast(page, "It is not known whether this was saved: the service could not be reached.").then(() => true);
+    for (let tries = 0; tries < 40 && !(await Promise.race([lost, new Promise((done) => setTimeout(done, 250))])); tries++) await page.clock.fastForward(8000);
+    await lost;
+    assert.doesNotMatch(await page.locator("#toast").innerText(), /as it was|not saved:/i);
+    // The board looks by itself.
+    await card(page, street, "ready_for_pickup").waitFor();
+    assert.equal((await firm.show(job.id)).version, 2);
+
+    await lose("**/api/v1/staff/jobs");
+    const form = page.locator("#create");
+    await page.getByRole("button", { name: "New job" }).click();
+    for (const [label, value] of Object.entries({ Name: "Unknown", Phone: "6195550179", "Street address": "30 Unknown Way", City: "La Mesa", "ZIP code": "91942", Load: "Piano" })) await form.getByLabel(label, { exact: true }).fill(value);
+    await form.getByRole("button", { name: "Create the job" }).click();
+    const told = form.getByText("It is not known whether the job was saved").waitFor().then(() => true);
+    for (let tries = 0; tries < 40 && !(await Promise.race([told, new Promise((done) => setTimeout(done, 250))])); tries++) await page.clock.fastForward(3000);
+    await told;
+    assert.equal(await page.evaluate(() => document.activeElement.id), "create-error");
+    await page.unroute("**/api/v1/staff/jobs");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "New job" }).click();
+    await form.getByRole("button", { name: "Create the job" }).click();
+    await toast(page, "30 Unknown Way added to Booked");
+    assert.equal((await firm.list()).filter(({ name }) => name === "Unknown").length, 1);
+  });
+
+  test("who signs out or in does so in every tab, and leaves no word behind", async (t) => {
+    const street = "31 Tab Ter";
+    await firm.take({ street });
+    const page = await firm.board(t);
+    await page.getByText("Signed in as you").waitFor();
+    await search(page, "31 Tab");
+    await page.getByRole("button", { name: `Mark ready: ${street}` }).click();
+    await toast(page, "moved to Ready");
+    await page.getByRole("button", { name: "New job" }).click();
+    await page.locator("#create").getByLabel("Name", { exact: true }).fill("Not for maria");
+    const other = await page.context().newPage();
+    await other.goto(`${firm.origin}/dashboard/`);
+    await card(other, street).waitFor();
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("User name").waitFor();
+    assert.equal(await page.locator("li.job, dialog[open], #toast:visible").count(), 0);
+    await other.getByLabel("User name").waitFor();
+    await signIn(other, "maria");
+    for (const one of [other, page]) {
+      await one.getByText("Signed in as maria").waitFor();
+      await card(one, street).waitFor();
+    }
+    assert.equal(await page.getByLabel("Find a job").inputValue(), "");
+    await page.getByRole("button", { name: "New job" }).click();
+    assert.equal(await page.locator("#create").getByLabel("Name", { exact: true }).inputValue(), "");
+  });
+
+  test("words without an end widen nothing, on the board, in the job and for the customer", async (t) => {
+    const long = `${"W".repeat(45)}${"i".repeat(75)}`;
+    const job = await firm.take({ street: long, name: long, city: "Q".repeat(60), email: `${"m".repeat(60)}@example.com`, details: `https://example.com/${"d".repeat(90)}`, access: "G".repeat(110) });
+    const fits = async (page, place) => {
+      const wide = await page.locator(place).evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => `${one.id || one.tagName}: ${one.scrollWidth} > ${one.clientWidth}`));
+      assert.deepEqual(wide, [], place);
+    };
+    for (const width of [320, 1280]) {
+      const page = await firm.board(t, { viewport: { width, height: 900 } });
+      await search(page, long);
+      await card(page, long).waitFor();
+      await fits(page, "html, .column:visible, li.job:visible");
+      const drawer = await openCard(page, long);
+      await drawer.getByText("Edit the job").click();
+      await fits(page, "html, #job, #job header, #job dd");
+      assert.ok((await drawer.getByRole("button", { name: "Close" }).boundingBox()).width > 40);
+      await drawer.getByRole("button", { name: "Make a new link" }).click();
+      await page.locator("#toast").waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: `${width === 320 ? "Mark ready" : "Start job"}: ${long}` }).click();
+      await toast(page, "moved to");
+      await fits(page, "html, #toast");
+      const customer = await firm.open(t, new URL((await firm.show(job.id)).tracking_url).pathname, { viewport: { width, height: 900 } });
+      await customer.getByText(long).waitFor();
+      await fits(customer, "html, .card:visible, dd");
+    }
+  });
+
+  test("the months to export reach as far ahead as bookings do", async (t) => {
+    const page = await firm.board(t);
+    await page.clock.install({ time: "2026-11-27T20:00:00Z" });
+    await page.reload();
+    await page.locator("#board").waitFor();
+    const months = await page.locator("#month option").evaluateAll((all) => all.map(({ value }) => value));
+    assert.deepEqual([months[1], months.at(-1), months.includes("2026-11")], ["2027-05", "2025-12", true]);
   });
 });

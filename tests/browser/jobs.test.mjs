@@ -246,6 +246,112 @@ describe("customers", { concurrency: 4 }, () => {
     assert.equal((await named("Tunnel")).length, 1);
   });
 
+  test("a booking that waited goes on trying where the network is slower than the browser's word for it", async (t) => {
+    const page = await firm.open(t, "/book/");
+    await fillIn(page, { name: "Slow tunnel" });
+    await page.clock.install();
+    await page.context().setOffline(true);
+    await send(page).click();
+    // However slow this machine is, the stamp is old enough now.
+    await page.clock.fastForward(4000);
+    await page.getByRole("heading", { name: "You are offline" }).waitFor();
+    let tries = 0;
+    await page.route("**/api/v1/jobs", (route) => {
+      tries += 1;
+      return route.abort();
+    });
+    await page.context().setOffline(false);
+    /** Lets the time go by until something is so. */
+    const until = async (so) => {
+      for (let steps = 0; steps < 60 && !(await so()); steps++) {
+        await page.clock.fastForward(1500);
+        await new Promise((done) => setTimeout(done, 100));
+      }
+      assert.ok(await so());
+    };
+    await until(() => page.getByRole("heading", { name: "We can’t be reached yet" }).isVisible());
+    assert.ok(tries >= 3);
+    assert.equal(await page.evaluate(() => document.activeElement.id), "failed", "the focus stays where it was");
+    await inspect(page, "not reached yet");
+    await until(() => tries >= 6);
+    await page.unroute("**/api/v1/jobs");
+    await until(() => page.getByRole("heading", { name: "You are booked" }).isVisible());
+    assert.equal((await named("Slow tunnel")).length, 1);
+  });
+
+  test("a booking that is changed while it waits does not leave by itself", async (t) => {
+    const page = await firm.open(t, "/book/");
+    await fillIn(page, { name: "Half a na" });
+    await page.context().setOffline(true);
+    await send(page).click();
+    await page.getByRole("heading", { name: "You are offline" }).waitFor();
+    let tries = 0;
+    page.on("request", (request) => (tries += request.method() === "POST"));
+    await page.locator("#name").press("End");
+    await page.locator("#name").pressSequentially("m");
+    await page.locator("#failed").waitFor({ state: "hidden" });
+    await said(page, "does not wait any more");
+    await page.context().setOffline(false);
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
+    assert.equal(tries, 0);
+    assert.equal(await page.evaluate(() => document.activeElement.id), "name");
+  });
+
+  test("what the link chose gives way to what the customer chose, also over a reload", async (t) => {
+    const page = await firm.open(t, "/book/?service=full_truck");
+    await page.reload();
+    assert.ok(await page.locator('[value="full_truck"]').isChecked(), "as long as nothing else was chosen");
+    await fillIn(page, { service: "One item", name: "Chosen" });
+    const draft = () => page.evaluate(() => sessionStorage.getItem("booking-draft"));
+    const before = await draft();
+    await page.reload();
+    assert.ok(await page.locator('[value="single_item"]').isChecked());
+    await page.locator("#book").evaluate((form) => form.elements.name.dispatchEvent(new Event("input", { bubbles: true })));
+    assert.equal(await draft(), before, "the same booking, with the same key");
+    await page.goto(`${firm.origin}/`);
+    await page.goto(`${firm.origin}/book/?service=full_truck`);
+    assert.ok(await page.locator('[value="full_truck"]').isChecked(), "a link that is followed anew is a new choice");
+    assert.equal(await page.locator("#name").inputValue(), "Chosen");
+  });
+
+  test("what is said to be booked is what was booked", async (t) => {
+    const page = await firm.open(t, "/book/");
+    await fillIn(page, { name: "Changer", street: "1 Sent St" });
+    let release;
+    const free = new Promise((done) => (release = done));
+    const posted = new Promise((done) => {
+      page.route("**/api/v1/jobs", async (route) => {
+        done();
+        await free;
+        await route.continue();
+      });
+    });
+    await send(page).click();
+    await posted;
+    await page.locator("#street").fill("2 Changed St");
+    await page.locator("#date").fill(day(5));
+    await page.locator('[name="part"][value="afternoon"]').check();
+    release();
+    await booked(page);
+    for (const look of ["at once", "after a reload"]) {
+      const summary = await page.locator('[data-f="summary"]').innerText();
+      assert.match(summary, /any time, at 1 Sent St\.$/, look);
+      await page.reload();
+      await booked(page);
+    }
+    const [job] = await named("Changer");
+    assert.deepEqual([job.address.street, job.window.date], ["1 Sent St", day(2)]);
+  });
+
+  test("the last day that can be chosen is the last that is taken, also where a clock is put back or ahead", async (t) => {
+    for (const [time, last] of [["2026-12-01T07:30:00Z", "2027-05-29"], ["2026-07-01T07:15:00Z", "2026-12-28"]]) {
+      const page = await firm.open(t, "/");
+      await page.clock.install({ time });
+      await page.goto(`${firm.origin}/book/`);
+      assert.equal(await page.locator("#date").getAttribute("max"), last);
+    }
+  });
+
   test("when booking is closed or limited, the page says whom to call", async (t) => {
     const page = await firm.open(t, "/book/");
     await fillIn(page);

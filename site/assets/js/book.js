@@ -21,6 +21,11 @@ let kept = {};
 let sending = false;
 /** A booking that could not leave: sent by itself when the connection is back. */
 let waiting = false;
+/** Whether the page sends by itself: then the focus stays where it is. */
+let itself = false;
+/** How often it has done so in vain, and when it does so next. */
+let misses = 0;
+let timer = 0;
 
 // The draft lives in this tab only. Its key makes a repeated send the same booking, whatever the network did to
 // the answer. So does the link to what was booked: a phone that reloads the tab must not lose it.
@@ -55,9 +60,11 @@ function keep() {
 }
 
 function restore() {
-  const wish = new URLSearchParams(location.search).get('service');
+  const service = new URLSearchParams(location.search).get('service');
+  const wish = service && { service };
   kept = recall(place);
-  const fields = { ...kept.fields, ...(wish && { service: wish }) };
+  // The link says what was wanted on the way here, and nothing at a reload, when something else has been chosen.
+  const fields = arriving ? { ...kept.fields, ...wish } : { ...wish, ...kept.fields };
   for (const [name, value] of Object.entries(fields)) {
     const input = form.elements[name];
     if (input) input.value = value;
@@ -112,27 +119,35 @@ function booking() {
 }
 
 function complain(found) {
+  if (found.length) byId('failed').hidden = true;
   showFaults(form, found);
   document.title = found.length ? `Error: ${title}` : title;
 }
 
 function fail(heading, text) {
   const box = byId('failed');
+  // Said already, and on show.
+  if (!box.hidden && box.querySelector('h2').textContent === heading) return;
   box.querySelector('h2').textContent = heading;
   box.querySelector('p').textContent = text;
   box.hidden = false;
-  box.focus();
+  if (itself) announce(`${heading}. ${text}`);
+  else box.focus();
 }
 
 function explain(problem) {
+  if (problem.unknown) {
+    waiting ||= !navigator.onLine;
+    if (!navigator.onLine) return fail('You are offline', 'Keep this tab open and we send your booking as soon as you are connected.');
+    // Browsers speak of a connection before it carries anything.
+    if (waiting) timer = setTimeout(resend, Math.min(5 * 2 ** misses++, 60) * 1000);
+    return waiting
+      ? fail("We can’t be reached yet", 'Keep this tab open: we go on sending your booking until it arrives, and it is never made twice. Or call or text us.')
+      : fail("We couldn’t be reached", 'Your booking may not have arrived. Try again in a moment: the same booking is never made twice. Or call or text us.');
+  }
+  waiting = false;
   if (problem.kind === 'absent') {
     return fail("Online booking isn’t switched on yet", 'Your booking has not been sent. Please call or text us; what you typed stays in this tab.');
-  }
-  if (problem.kind === 'offline') {
-    waiting = !navigator.onLine;
-    return waiting
-      ? fail('You are offline', 'Your booking has not been sent yet. Keep this tab open and we send it as soon as you are connected.')
-      : fail("We couldn’t be reached", 'Your booking may not have arrived. Try again in a moment: the same booking is never made twice. Or call or text us.');
   }
   const found = faultsOf(problem);
   if (problem.status === 422 && found.length) return complain(found);
@@ -168,10 +183,10 @@ function showBooked({ url, summary }) {
   document.title = title.replace(/^.*?·/, 'You are booked ·');
 }
 
-function booked({ tracking_url: link }) {
-  const { date, part } = Object.fromEntries(new FormData(form));
+/** What the service says was booked: the form may have been changed on the way. */
+function booked({ tracking_url: link, job: { address, window: { date, part } } }) {
   const when = form.querySelector(`[name="part"][value="${CSS.escape(part)}"]`).parentElement.querySelector('b').textContent;
-  const summary = `${sayDay(date)}, ${when.toLowerCase()}, at ${form.elements.street.value.trim()}.`;
+  const summary = `${sayDay(date)}, ${when.toLowerCase()}, at ${address.street}.`;
   const made = { url: new URL(link, location.href).href, summary };
   kept = {};
   store(place);
@@ -207,20 +222,22 @@ async function deliver() {
 
 async function send() {
   if (sending) return;
-  byId('failed').hidden = true;
+  clearTimeout(timer);
+  if (!itself) byId('failed').hidden = true;
   const found = faults();
   complain(found);
   if (found.length) return;
   const button = form.querySelector('[type="submit"]');
   const label = button.textContent;
   sending = true;
-  waiting = false;
   // Not disabled: a disabled button loses the focus.
   button.textContent = 'Sending…';
   button.setAttribute('aria-busy', 'true');
-  announce('Sending your booking');
+  if (!itself || misses === 0) announce('Sending your booking');
   try {
-    booked(await deliver());
+    const answer = await deliver();
+    waiting = false;
+    booked(answer);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     explain(problem);
@@ -231,26 +248,42 @@ async function send() {
   }
 }
 
+/** Send without having been asked to. */
+async function resend() {
+  if (!waiting || sending) return;
+  itself = true;
+  await send().finally(() => (itself = false));
+}
+
 form.noValidate = true;
 form.elements.date.min = today();
 form.elements.date.max = dayAfter(180);
+const arriving = performance.getEntriesByType('navigation')[0]?.type === 'navigate';
 restore();
 // Whoever comes by a link wants to book; whoever comes back wants to see what was booked.
-if (performance.getEntriesByType('navigation')[0]?.type === 'navigate') store(receipt);
+if (arriving) store(receipt);
 const made = kept.fields ? {} : recall(receipt);
 if (made.url) showBooked(made);
 else form.hidden = false;
 form.addEventListener('submit', (event) => {
   event.preventDefault();
+  misses = 0;
   send();
 });
 form.addEventListener('input', ({ target }) => {
   keep();
+  // Half a word must not leave by itself.
+  if (waiting) {
+    waiting = false;
+    clearTimeout(timer);
+    byId('failed').hidden = true;
+    announce('Your booking does not wait any more. Send it when it is as you want it.');
+  }
   if (target.name in missing || target.name === 'email') remark(form, target.name, fault(target.name));
   const zip = form.elements.zip.value.trim();
   byId('zip-note').hidden = !terms.zips?.length || !/^\d{5}/.test(zip) || terms.zips.includes(zip.slice(0, 5));
 });
-addEventListener('online', () => waiting && send());
+addEventListener('online', resend);
 ask().catch((problem) => {
   // Say so before eight questions are answered, not after.
   byId('off').hidden = Boolean(made.url) || problem.kind !== 'absent';

@@ -2,12 +2,12 @@ import { Problem } from './lib/http.js';
 import { byId, fill, show } from './lib/dom.js';
 import { announce } from './lib/live.js';
 import { poll } from './lib/poll.js';
-import { dayAfter, sayClock, sayMonth, today } from './lib/time.js';
+import { sayClock, sayMonth, today } from './lib/time.js';
 import { change, create, forget, jobOf, mayMove, refresh, step, titleOf } from './board/jobs.js';
 import { dragging, focusCard, placeOf, redraw as redrawCards, settle, view } from './board/cards.js';
 import { askForNote, linkOf, noteGiven, openDrawer, openJob, redrawJob, refuse } from './board/drawer.js';
-import { begin, begun, edited, fillEdit, rebase, refused } from './board/forms.js';
-import { say } from './board/say.js';
+import { begin, begun, edited, rebase, refused, saved, typed } from './board/forms.js';
+import { hush, outdate, say } from './board/say.js';
 import { askToSignIn, greet, sessions, signedInAgain, user } from './board/session.js';
 
 const page = byId('dispatch');
@@ -19,6 +19,7 @@ let visit = 0;
 function redraw() {
   redrawCards();
   redrawJob();
+  outdate();
 }
 
 // Whether anyone answers
@@ -68,7 +69,9 @@ async function request(id, path, options = {}) {
     tell(id, 'Offline: the board is read-only.');
     return {};
   }
+  const mine = visit;
   const { job, refusal, problem } = await change(id, path, { ...options, who: user }, redraw);
+  if (mine !== visit) return {};
   if (job) {
     if (openJob() === id) refuse('');
     return { job };
@@ -78,6 +81,7 @@ async function request(id, path, options = {}) {
     return (await signedInAgain()) ? request(id, path, options) : {};
   }
   tell(id, refusal);
+  if (problem?.unknown) now();
   return { problem };
 }
 
@@ -97,19 +101,30 @@ async function move(job, to) {
   const { index, of } = placeOf(job.id);
   say(`${titleOf(moved)} moved to ${step(moved.status).label}${index ? `, ${index} of ${of}` : ''}`, () => {
     focusCard(job.id);
-    back(job.id);
-  });
+    back(moved);
+  }, isLast(moved));
 }
 
-async function back(id, note) {
-  const { job, problem } = await request(id, '/undo', { body: { note } });
+/** Whether nothing has happened to a job since. */
+const isLast = ({ id, version }) => () => jobOf(id)?.version === version;
+
+/** The version whose last step the note is about. */
+let doubted = 0;
+
+/** Undo what was done last to a job as it was seen, and nothing that somebody did since. */
+async function back({ id, version }, note) {
+  const { job, problem } = await request(id, '/undo', { body: { note }, version });
   if (problem?.body.type === '/problems/note-needed') {
+    // Over another job, or over a form, what was said at the edge of the window is enough.
+    if (openJob() !== id && document.querySelector('dialog[open]')) return;
     if (openJob() !== id) openDrawer(id);
     refuse('');
+    doubted = version;
     askForNote();
   }
+  if (problem?.status === 412 && openJob() === id) doubted = problem.body.current.version;
   if (!job) return;
-  noteGiven();
+  if (openJob() === id) noteGiven();
   settle(id);
   say(`${titleOf(job)} is back in ${step(job.status).label}`);
 }
@@ -158,7 +173,8 @@ byId('find').addEventListener('input', ({ target }) => {
   redrawCards();
 });
 
-for (let age = 0; age < 12; age++) {
+// Bookings reach half a year ahead.
+for (let age = -6; age < 12; age++) {
   const [year, number] = today().split('-');
   const month = new Date(Date.UTC(year, number - 1 - age, 15)).toISOString().slice(0, 7);
   byId('month').add(new Option(sayMonth(month), month));
@@ -173,13 +189,13 @@ byId('job').addEventListener('click', ({ target }) => {
   const act = target.closest('[data-act]')?.dataset.act;
   const id = openJob();
   if (!act || !id) return;
-  if (act === 'undo') back(id);
+  if (act === 'undo') back(jobOf(id));
   else move(jobOf(id), act);
 });
 
 byId('back').addEventListener('submit', (event) => {
   event.preventDefault();
-  back(openJob(), event.target.elements.note.value.trim());
+  back({ id: openJob(), version: doubted }, event.target.elements.note.value.trim());
 });
 
 /** @param {object} body a merge patch */
@@ -189,37 +205,41 @@ byId('edit').addEventListener('submit', async (event) => {
   event.preventDefault();
   const edit = edited();
   if (!edit) return;
-  const id = openJob();
-  const { job, problem } = await patch(id, edit.body, edit.version);
+  const { id, version, body, values } = edit;
+  const { job, problem } = await patch(id, body, version);
   if (problem?.status === 412) rebase(problem.body.current);
-  if (refused(event.target, problem)) refuse('');
+  // Another job may be in the form by now.
+  if (openJob() === id && refused(event.target, problem)) refuse('');
   if (!job) return;
-  fillEdit(job, true);
+  saved(job, values);
   say(`${titleOf(job)} saved`);
 });
 
 byId('looked').addEventListener('click', async () => {
-  const { job } = await patch(openJob(), { needs_review: false });
+  const id = openJob();
+  const { job } = await patch(id, { needs_review: false });
   if (!job) return;
-  byId('job-title').focus();
+  if (openJob() === id) byId('job-title').focus();
   say(`${titleOf(job)} is looked at`);
 });
 
 byId('cancel').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const { job } = await request(openJob(), '/cancel', { body: { reason: event.target.elements.reason.value.trim() } });
+  const id = openJob();
+  const { job } = await request(id, '/cancel', { body: { reason: event.target.elements.reason.value.trim() } });
   if (!job) return;
-  byId('job').close();
-  say(`${titleOf(job)} canceled`, () => back(job.id));
+  if (openJob() === id) byId('job').close();
+  say(`${titleOf(job)} canceled`, () => back(job), isLast(job));
 });
 
 byId('copy').addEventListener('click', async () => {
-  const link = linkOf(jobOf(openJob()));
+  const id = openJob();
+  const link = linkOf(jobOf(id));
   try {
     await navigator.clipboard.writeText(link);
     say('Link copied');
   } catch {
-    refuse(`The browser did not allow copying. The link is ${link}`);
+    tell(id, `The browser did not allow copying. The link is ${link}`);
   }
 });
 
@@ -234,7 +254,6 @@ let sent = '';
 let key = '';
 
 byId('new').addEventListener('click', () => {
-  sent = '';
   byId('phone-job').showModal();
   begin();
 });
@@ -247,27 +266,36 @@ byId('create').addEventListener('submit', async (event) => {
   place.hidden = true;
   if (!fields || form.hasAttribute('aria-busy')) return;
   form.setAttribute('aria-busy', 'true');
-  // The same words sent again are the same job.
+  // The same words sent again are the same job, until it is known that there is one.
   const text = JSON.stringify(fields);
   if (text !== sent) key = crypto.randomUUID();
   sent = text;
+  const mine = visit;
+  const words = typed();
   try {
     const job = await create(fields, key);
-    form.reset();
-    byId('phone-job').close();
+    if (mine !== visit) return;
+    sent = '';
+    // What has been typed since is the next job.
+    if (typed() === words) {
+      form.reset();
+      byId('phone-job').close();
+    }
     redraw();
     settle(job.id);
     say(`${titleOf(job)} added to ${step(job.status).label}`);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    if (refused(form, problem)) return;
+    if (mine !== visit || refused(form, problem)) return;
+    if (problem.unknown) now();
     if (problem.status === 401) askToSignIn(true);
     place.textContent =
       problem.status === 401 ? 'Your session had ended. Create the job again.'
-      : problem.kind === 'offline' ? 'Not saved: the service could not be reached. Try again.'
+      : problem.unknown ? 'It is not known whether the job was saved: the service could not be reached. Create it again: the same words never make a second job.'
       : problem.body.detail ?? 'Not saved. Try again.';
     place.hidden = false;
-    if (problem.status !== 401) place.focus();
+    if (!byId('phone-job').open) say(place.textContent);
+    else if (problem.status !== 401) place.focus();
   } finally {
     form.removeAttribute('aria-busy');
   }
@@ -283,6 +311,12 @@ await sessions(
     visit += 1;
     forget();
     loaded = false;
+    // Half a sentence about a customer is not the next one's to read.
+    for (const form of page.querySelectorAll('form')) form.reset();
+    byId('create-error').hidden = true;
+    sent = '';
+    byId('find').value = view.query = '';
+    hush();
     redrawCards();
   },
 );

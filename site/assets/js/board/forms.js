@@ -48,6 +48,8 @@ export function refused(form, problem) {
 const edit = byId('edit');
 let shown = {};
 let base = '';
+/** Whose values they are, and as of which version: a late answer about one job must not get into another's form. */
+let id = '';
 let version = 0;
 
 const changed = () => Object.entries(valuesIn(edit)).filter(([name, value]) => value !== shown[name]);
@@ -57,7 +59,7 @@ export function fillEdit(job, anew = false) {
   const values = valuesOf(job);
   const text = JSON.stringify(values);
   if (anew) showFaults(edit, []);
-  if (!anew && changed().length) {
+  if (!anew && job.id === id && changed().length) {
     if (text === base) version = job.version;
     return;
   }
@@ -66,16 +68,29 @@ export function fillEdit(job, anew = false) {
   for (const [name, value] of Object.entries(values)) edit.elements[name].value = value;
   shown = valuesIn(edit);
   base = text;
+  id = job.id;
   version = job.version;
+}
+
+/** What was sent is saved; what was typed since then stays. @param {any} job @param {Record<string, string>} sent */
+export function saved(job, sent) {
+  if (job.id !== id) return;
+  const since = changed().filter(([name, value]) => value !== sent[name]);
+  fillEdit(job, true);
+  for (const [name, value] of since) edit.elements[name].value = value;
 }
 
 /** Keep what is typed; the next try is a change of the job as it stands now. */
 export function rebase(job) {
+  if (job.id !== id) return;
   version = job.version;
   base = JSON.stringify(valuesOf(job));
 }
 
-/** @returns {{ version: number, body: object } | undefined} nothing where a field is wrong, or none was changed */
+/**
+ * @returns {{ id: string, version: number, body: object, values: Record<string, string> } | undefined} nothing
+ * where a field is wrong, or none was changed
+ */
 export function edited() {
   if (!priced(edit)) return undefined;
   const body = {};
@@ -86,7 +101,7 @@ export function edited() {
     else if (name === 'price') body.price_cents = cents(value);
     else body[name] = ['email', 'access'].includes(name) ? value || null : value;
   }
-  return Object.keys(body).length ? { version, body } : undefined;
+  return Object.keys(body).length ? { id, version, body, values: valuesIn(edit) } : undefined;
 }
 
 const form = byId('create');
@@ -96,6 +111,9 @@ export function begin() {
   showFaults(form, []);
   form.elements.date.value ||= today();
 }
+
+/** What is typed now, to compare it with what was typed before. */
+export const typed = () => JSON.stringify(valuesIn(form));
 
 /** @returns {object | undefined} the new job's fields; nothing where one is wrong */
 export function begun() {

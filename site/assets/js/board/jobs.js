@@ -48,7 +48,7 @@ function reason(problem, job) {
     if (last.kind === 'cancel') return `${who} canceled ${titleOf(job)} in the meantime.`;
     return `${who} changed ${titleOf(job)} a moment ago. This is how it stands now.`;
   }
-  if (problem.kind === 'offline') return `Not saved: the service could not be reached. ${titleOf(job)} is as it was.`;
+  if (problem.unknown) return `It is not known whether this was saved: the service could not be reached. Look at ${titleOf(job)} before you do it again.`;
   return problem.body.detail ?? problem.body.title ?? 'Not saved. Try again.';
 }
 

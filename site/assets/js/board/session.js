@@ -11,6 +11,9 @@ const over = byId('again');
 const fault = byId('sign-in-error');
 const home = form.parentElement;
 
+/** The cookie is one for all tabs of the browser: whoever signs in or out in one of them does so in all. */
+const tabs = new BroadcastChannel('session');
+
 /** Who is signed in; '' for nobody. */
 export let user = '';
 let asking = false;
@@ -62,6 +65,7 @@ async function enter(credentials) {
   complain('');
   try {
     await call('/api/v1/session', { method: 'POST', body: credentials });
+    tabs.postMessage('entered');
     return true;
   } catch (problem) {
     complain(
@@ -87,6 +91,12 @@ async function enterByLink() {
  * @param {() => void} left somebody has signed out, or gave up
  */
 export async function sessions(arrived, left) {
+  /** What one leaves open is not the next one's to read. */
+  function part() {
+    left();
+    for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
+  }
+
   async function welcome() {
     const before = user;
     user = '';
@@ -94,7 +104,7 @@ export async function sessions(arrived, left) {
     form.reset();
     fill(form, 'why', '');
     await greet().catch(() => {});
-    if (before && before !== user) left();
+    if (before && before !== user) part();
     if (over.open) over.close();
     arrived();
     settle(true);
@@ -104,11 +114,15 @@ export async function sessions(arrived, left) {
     user = '';
     asking = false;
     byId('who').hidden = true;
-    left();
+    part();
     settle(false);
-    for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
     askToSignIn(false);
   }
+
+  tabs.addEventListener('message', ({ data }) => {
+    if (data === 'entered') welcome();
+    else if (!asking) leave();
+  });
 
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -134,6 +148,7 @@ export async function sessions(arrived, left) {
   byId('sign-out').addEventListener('click', async () => {
     try {
       await call('/api/v1/session', { method: 'DELETE' });
+      tabs.postMessage('left');
       leave();
     } catch {
       say('Not signed out: the service could not be reached.');

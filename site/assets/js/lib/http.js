@@ -16,6 +16,11 @@ export class Problem extends Error {
     this.body = body;
     this.wait = wait;
   }
+
+  /** Whether what was asked for may have been done all the same: no answer came, or only a gateway's. */
+  get unknown() {
+    return this.kind === 'offline' || (this.status >= 500 && this.kind === 'refused' && !this.body.type);
+  }
 }
 
 async function sha256(bytes) {

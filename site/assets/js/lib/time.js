@@ -29,4 +29,7 @@ export const dayOf = (text) => iso(new Date(text));
 /** Today where the firm is, YYYY-MM-DD. */
 export const today = () => iso(new Date());
 /** The day so many days from now where the firm is, YYYY-MM-DD. */
-export const dayAfter = (days) => iso(new Date(Date.now() + days * 86400000));
+export function dayAfter(days) {
+  // Counted from noon UTC, where a day has 24 hours: in the firm's zone two of a year do not.
+  return new Date(Date.parse(`${today()}T12:00:00Z`) + days * 86400000).toISOString().slice(0, 10);
+}

@@ -195,7 +195,7 @@ async fn a_killed_gc_is_followed_by_another() {
     assert!(stopped.contains("looks after the stage `local` already"), "{stopped}");
     assert!(is_kept(&one, &stage).await);
     let collected = collect(1, 0, &stage, &survivor("bob")).await.unwrap();
-    assert_eq!(collected.releases, [one.manifest.release.clone()]);
+    assert_eq!(collected.releases, std::slice::from_ref(&one.manifest.release));
     serves(&stage, &two).await;
     // And by a publish, as before.
     dies_as_it_collects(folder.path(), &stage);

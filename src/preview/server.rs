@@ -296,10 +296,13 @@ fn send(mut answer: Answer, served: &Served, asked: &Asked) -> Response {
     response
 }
 
-/// Before the end of the head, where a browser finds it first; at the end where there is no head.
+/// Before the end of the head, where a browser finds it first; at the end where there is no head. A script in the head may speak of its end,
+/// so the last one counts before the body begins.
 fn with_live_reload(body: &[u8], release: &str) -> Vec<u8> {
     let script = format!("<script type=\"module\" src=\"/_qdn/live.js?release={release}\"></script>");
-    let at = body.windows(7).position(|window| window.eq_ignore_ascii_case(b"</head>")).unwrap_or(body.len());
+    let begins = body.windows(5).position(|window| window.eq_ignore_ascii_case(b"<body")).unwrap_or(body.len());
+    let ends = |part: &[u8]| part.windows(7).rposition(|window| window.eq_ignore_ascii_case(b"</head>"));
+    let at = ends(&body[..begins]).unwrap_or(body.len());
     [&body[..at], script.as_bytes(), &body[at..]].concat()
 }
 
@@ -324,5 +327,8 @@ mod tests {
         let page = with_live_reload(b"<html><HEAD></HEAD><body>", "abc");
         assert_eq!(page, b"<html><HEAD><script type=\"module\" src=\"/_qdn/live.js?release=abc\"></script></HEAD><body>");
         assert!(with_live_reload(b"<p>", "abc").starts_with(b"<p><script"));
+        let odd = "<head><script>'</head>'</script></head><body><code>&lt;/head></code>";
+        let page = String::from_utf8(with_live_reload(odd.as_bytes(), "abc")).unwrap();
+        assert!(page.starts_with("<head><script>'</head>'</script><script type="), "{page}");
     }
 }

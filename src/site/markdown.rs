@@ -3,7 +3,7 @@
 
 use super::highlight::Highlighter;
 use crate::source::Span;
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{Alignment, CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -46,6 +46,7 @@ pub(super) fn render(body: &str, highlighter: &Highlighter, page_url: impl Fn(&s
         ids: BTreeMap::new(),
         notes: Notes::default(),
         waiting: VecDeque::new(),
+        columns: None,
     };
     let mut html = String::with_capacity(body.len() * 2);
     html::push_html(&mut html, Until { walk: &mut walk, end: None });
@@ -107,6 +108,32 @@ struct Walk<'a, 'h, F> {
     notes: Notes,
     /// Of a heading that has been read: it begins with its id, which its end decides.
     waiting: VecDeque<Event<'a>>,
+    /// Of the table at hand, if any of its columns is aligned.
+    columns: Option<Columns>,
+}
+
+/// Where in an aligned table the walk is.
+struct Columns {
+    alignments: Vec<Alignment>,
+    is_head: bool,
+    at: usize,
+}
+
+impl Columns {
+    fn name(&self) -> &'static str {
+        if self.is_head { "th" } else { "td" }
+    }
+
+    /// The start of a cell. What the library writes is a `style`, which the policy switches off.
+    fn start(&self) -> String {
+        let align = match self.alignments.get(self.at) {
+            Some(Alignment::Left) => " align=\"left\"",
+            Some(Alignment::Center) => " align=\"center\"",
+            Some(Alignment::Right) => " align=\"right\"",
+            Some(Alignment::None) | None => "",
+        };
+        format!("<{}{align}>", self.name())
+    }
 }
 
 /// The events of a walk up to an end: what is to be rendered, one by one, so that no page's are held at once.
@@ -125,20 +152,21 @@ impl<'a, F: Fn(&str) -> Option<String>> Iterator for Until<'_, 'a, '_, F> {
 
 #[derive(Default)]
 struct Notes {
-    /// In the order of their first mention.
-    order: Vec<String>,
+    /// In the order of their first mention, with how often they were mentioned.
+    order: Vec<(String, usize)>,
     bodies: BTreeMap<String, String>,
 }
 
 impl Notes {
-    fn number(&mut self, name: &str) -> usize {
-        match self.order.iter().position(|known| known == name) {
-            Some(at) => at + 1,
-            None => {
-                self.order.push(name.to_owned());
-                self.order.len()
-            }
-        }
+    /// Its number, and how often it was mentioned before.
+    fn mention(&mut self, name: &str) -> (usize, usize) {
+        let at = self.order.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.order.push((name.to_owned(), 0));
+            self.order.len() - 1
+        });
+        let before = self.order[at].1;
+        self.order[at].1 += 1;
+        (at + 1, before)
     }
 }
 
@@ -160,6 +188,28 @@ impl<'a, F: Fn(&str) -> Option<String>> Walk<'a, '_, F> {
                     };
                     Event::Html(self.highlighter.block(&code, language).into())
                 }
+                Event::Start(Tag::Table(alignments)) => {
+                    let is_aligned = alignments.iter().any(|alignment| *alignment != Alignment::None);
+                    self.columns = is_aligned.then(|| Columns { alignments: alignments.clone(), is_head: false, at: 0 });
+                    Event::Start(Tag::Table(alignments))
+                }
+                Event::Start(row @ (Tag::TableHead | Tag::TableRow)) => {
+                    if let Some(columns) = &mut self.columns {
+                        (columns.is_head, columns.at) = (row == Tag::TableHead, 0);
+                    }
+                    Event::Start(row)
+                }
+                Event::Start(Tag::TableCell) => match &self.columns {
+                    Some(columns) => Event::InlineHtml(columns.start().into()),
+                    None => Event::Start(Tag::TableCell),
+                },
+                Event::End(TagEnd::TableCell) => match &mut self.columns {
+                    Some(columns) => {
+                        columns.at += 1;
+                        Event::InlineHtml(format!("</{}>", columns.name()).into())
+                    }
+                    None => Event::End(TagEnd::TableCell),
+                },
                 Event::Start(Tag::FootnoteDefinition(name)) => {
                     let mut body = String::new();
                     html::push_html(&mut body, Until { walk: self, end: Some(TagEnd::FootnoteDefinition) });
@@ -167,12 +217,11 @@ impl<'a, F: Fn(&str) -> Option<String>> Walk<'a, '_, F> {
                     continue;
                 }
                 Event::FootnoteReference(name) => {
-                    let number = self.notes.number(&name);
+                    let (number, again) = self.notes.mention(&name);
+                    // The way back leads to the first mention.
+                    let id = if again == 0 { format!("fnref-{number}") } else { format!("fnref-{number}-{}", again + 1) };
                     Event::InlineHtml(
-                        format!(
-                            "<sup class=\"footnote-reference\" id=\"fnref-{number}\"><a href=\"#fn-{number}\">{number}</a></sup>"
-                        )
-                        .into(),
+                        format!("<sup class=\"footnote-reference\" id=\"{id}\"><a href=\"#fn-{number}\">{number}</a></sup>").into(),
                     )
                 }
                 Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
@@ -254,7 +303,7 @@ impl<'a, F: Fn(&str) -> Option<String>> Walk<'a, '_, F> {
             return;
         }
         html.push_str("<section class=\"footnotes\" aria-label=\"Footnotes\"><ol>\n");
-        for (at, name) in self.notes.order.iter().enumerate() {
+        for (at, (name, _)) in self.notes.order.iter().enumerate() {
             let number = at + 1;
             let body = self.notes.bodies.get(name).map_or("", String::as_str);
             let back = format!(" <a class=\"footnote-back\" href=\"#fnref-{number}\" aria-label=\"Back to the text\">↩</a>");
@@ -355,6 +404,26 @@ mod tests {
 
     fn rendered(body: &str) -> Rendered {
         render(body, &Highlighter::new(), |path| (path == "../prices.md").then(|| "/prices/".to_owned()))
+    }
+
+    #[test]
+    fn a_note_that_is_mentioned_twice_has_two_ids_and_one_way_back() {
+        let html = rendered("a[^n] b[^n] c[^n]\n\n[^n]: note\n").html;
+        for id in ["\"fnref-1\"", "\"fnref-1-2\"", "\"fnref-1-3\""] {
+            assert_eq!(html.matches(&format!("id={id}")).count(), 1, "{html}");
+        }
+        assert_eq!(html.matches("href=\"#fnref-1\"").count(), 1, "{html}");
+    }
+
+    #[test]
+    fn columns_are_aligned_without_a_style() {
+        let html = rendered("| a | *b* | c |\n|--:|:--|:-:|\n| 1 | 2 |\n\n| d |\n|---|\n| 3 |\n").html;
+        assert_eq!(
+            html,
+            "<table><thead><tr><th align=\"right\">a</th><th align=\"left\"><em>b</em></th><th align=\"center\">c</th></tr></thead><tbody>\n\
+             <tr><td align=\"right\">1</td><td align=\"left\">2</td><td align=\"center\"></td></tr>\n</tbody></table>\n\
+             <table><thead><tr><th>d</th></tr></thead><tbody>\n<tr><td>3</td></tr>\n</tbody></table>\n"
+        );
     }
 
     #[test]

@@ -352,10 +352,6 @@ fn fill(page: &Page, view: &Value, environment: &minijinja::Environment<'_>, sou
         .map_err(|error| template::complaint(&error, sources, view, environment))
 }
 
-/// What Markdown itself makes of `|--:|`. The policy switches it off, but the author wrote no attribute, and a style
-/// sheet can still select by it.
-const ALIGNMENTS: &[&str] = &["style=\"text-align: left\"", "style=\"text-align: center\"", "style=\"text-align: right\""];
-
 /// Complains of attributes that the Content-Security-Policy switches off, each where it is written, if that can be told.
 fn blocked(attributes: &BTreeSet<&str>, page: &Page, shared: &Shared, sources: &Sources) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
@@ -378,7 +374,7 @@ fn blocked(attributes: &BTreeSet<&str>, page: &Page, shared: &Shared, sources: &
         let complaint = Diagnostic::error("inline-code", message).hint(hint);
         let is_own = own.contains(attribute);
         let places = written(attribute, is_own, page, sources);
-        if places.is_empty() && !(is_own && ALIGNMENTS.contains(&attribute)) && unplaced.insert(name) {
+        if places.is_empty() && unplaced.insert(name) {
             problems.push(complaint.clone().at(&page.path, Span::default()).hint(format!("in the finished page: `{attribute}`")));
         }
         problems.extend(places.into_iter().map(|(path, at)| complaint.clone().at(&path, Span::new(at, at + name.len()))));

@@ -513,6 +513,10 @@ pub(super) fn audit(global: &Global, args: &AuditArgs, ui: &mut Ui) -> std::resu
                 stage.name
             ));
         }
+        if !args.repair {
+            // Of a stage that has lost its state it is told what helps.
+            known(&stage, &context).await?;
+        }
         let audit = apply::audit(&stage, &context).await?;
         if desk.ui.json && (!args.repair || audit.is_whole()) {
             desk.ui.document(&json!(audit));

@@ -202,7 +202,9 @@ async fn edge(
     let pages: Vec<(&String, &ObjectEntry)> =
         objects.iter().filter(|(key, entry)| entry.class == Class::Page && !bad.contains(*key)).collect();
     let step = pages.len().div_ceil(SAMPLE).max(1);
-    let sample: Vec<_> = pages.into_iter().step_by(step).collect();
+    // Others each time: an audit that always asked for the same ones would never see the rest.
+    let from = usize::try_from((context.clock)().as_second()).unwrap_or_default() % step;
+    let sample: Vec<_> = pages.into_iter().skip(from).step_by(step).collect();
     let looked = sample.len();
     let stale = context.pace.each(sample, |(key, entry)| async move {
         let path = Key::new(key).path();

@@ -321,7 +321,7 @@ fn spellings(link: &str) -> Vec<Cow<'_, str>> {
 }
 
 /// Where a text is written: in the page, or else in the templates.
-pub(super) fn written(text: &str, page: &Page, sources: &Sources) -> Vec<(SourcePath, Span)> {
+fn written(text: &str, page: &Page, sources: &Sources) -> Vec<(SourcePath, Span)> {
     let finder = memmem::Finder::new(text);
     let find = |path: &SourcePath, source: &[u8]| -> Vec<(SourcePath, Span)> {
         finder.find_iter(source).map(|at| (path.clone(), Span::new(at, at + text.len()))).collect()

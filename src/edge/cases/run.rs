@@ -39,9 +39,8 @@ pub fn run_all(cases: Vec<Case>, code: &str, runtime: Runtime, trial: Trial) -> 
         }
     };
     let cases = Arc::new(cases);
-    let mut verdicts = vec![None; cases.len()];
-    at_once(&cases, &emulator, trial, |at, verdict| verdicts[at] = Some(verdict));
-    let verdicts = cases.iter().zip(verdicts).map(|(case, verdict)| {
+    let told = at_once(&cases, &emulator, trial);
+    let verdicts = cases.iter().zip(told).map(|(case, verdict)| {
         // Where an event took a thread along, event by event: of one that has no end it can be said which it is.
         verdict.unwrap_or_else(|| one(case, &mut emulator.with(&case.pairs), trial))
     });
@@ -58,8 +57,8 @@ fn one(case: &Case, function: &mut impl Call, trial: Trial) -> Verdict {
     }
 }
 
-/// Runs the cases where the engines live. Those of which nothing is told were taken by a thread that came to a stop.
-fn at_once(cases: &Arc<Vec<Case>>, emulator: &Emulator, trial: Trial, mut tell: impl FnMut(usize, Verdict)) {
+/// Runs the cases where the engines live. Those without a verdict were taken by a thread that came to a stop.
+fn at_once(cases: &Arc<Vec<Case>>, emulator: &Emulator, trial: Trial) -> Vec<Option<Verdict>> {
     let pieces = Arc::new(pieces(cases, trial));
     let next = Arc::new(AtomicUsize::new(0));
     let (sender, verdicts) = channel();
@@ -80,7 +79,9 @@ fn at_once(cases: &Arc<Vec<Case>>, emulator: &Emulator, trial: Trial, mut tell: 
     };
     let pulses: Vec<Pulse> = (0..threads).filter_map(start).collect();
     drop(sender);
-    listen(&verdicts, &pulses, |(at, verdict)| tell(at, verdict));
+    let mut told = vec![None; cases.len()];
+    listen(&verdicts, &pulses, |(at, verdict)| told[at] = Some(verdict));
+    told
 }
 
 /// Takes what the threads send until all have ended, or those that have not stand still.

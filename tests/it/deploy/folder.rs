@@ -62,6 +62,16 @@ fn a_function_that_was_changed_by_hand_is_published_again() {
 }
 
 #[test]
+fn an_audit_of_a_stage_that_lost_its_state_says_what_helps() {
+    let project = published();
+    project.remove(&format!("{STAGE}/control/stages/local/head.json"));
+    let run = project.qdn(&["audit", "local"]).ended(1);
+    assert!(run.stderr.contains("`qdn audit local --repair` restores it"), "{}", run.stderr);
+    project.qdn(&["audit", "local", "--repair"]).ended(0);
+    project.qdn(&["audit", "local"]).ended(0);
+}
+
+#[test]
 fn an_audit_that_repairs_prints_one_document() {
     let project = published();
     let whole = project.qdn(&["audit", "local", "--repair", "--json"]).ended(0).json();

@@ -40,28 +40,6 @@ fn written(path: &Path, ago: Duration) {
     file.set_modified(SystemTime::now() - ago).unwrap();
 }
 
-/// Brings a stage to a release, and looks at everything first.
-async fn look_and_bring(
-    kind: Kind,
-    release: &Release,
-    supply: Supply<'_>,
-    stage: &Stage,
-    context: &Context,
-) -> Result<Receipt, Stopped> {
-    let wish = Wish {
-        kind,
-        manifest: &release.manifest,
-        commit: None,
-        function: None,
-        supply,
-        policy: Policy { allow_removals: true, ..Policy::default() },
-        terms: Terms::default(),
-        stale: BTreeMap::new(),
-        addresses: &addresses,
-    };
-    apply::bring(&wish, Look::Objects, None, stage, context).await
-}
-
 #[tokio::test]
 async fn what_was_live_a_minute_ago_is_kept_however_much_came_after_it() {
     let folder = scratch();
@@ -98,7 +76,9 @@ async fn a_repair_takes_no_place_of_a_release_that_is_kept() {
     }
     for _ in 0..4 {
         delete(stage.distributions["site"].bucket.as_ref(), "index.html").await;
-        let repaired = look_and_bring(Kind::Repair, &releases[2], Supply::Stage(&stage), &stage, &context("ann")).await;
+        let repaired =
+            look_and_bring(Look::Objects, Kind::Repair, &releases[2].manifest, Supply::Stage(&stage), &stage, &context("ann"))
+                .await;
         repaired.unwrap();
     }
     let collected = collect(3, 0, &stage, &context("ann")).await.unwrap();
@@ -248,7 +228,7 @@ async fn a_lost_manifest_of_what_is_served_is_written_anew_or_published_over() {
         |distribution: &str, key: &str| one.object(distribution, key).map(|object| Content::Bytes(Arc::clone(&object.bytes)));
     let functions = one.functions.iter().map(|(name, function)| (name.clone(), Arc::clone(&function.code))).collect();
     let supply = Supply::Build { objects: &objects, functions, proofs: BTreeMap::new() };
-    look_and_bring(Kind::Publish, &one, supply, &stage, &context("ann")).await.unwrap();
+    look_and_bring(Look::Objects, Kind::Publish, &one.manifest, supply, &stage, &context("ann")).await.unwrap();
     assert!(stage.control.stat(&manifest).await.unwrap().is_some());
     assert!(apply::audit(&stage, &context("ann")).await.unwrap().is_whole());
     serves(&stage, &one).await;

@@ -131,6 +131,18 @@ pub(crate) async fn bring(
     stage: &Stage,
     context: &Context,
 ) -> Result<Receipt, Stopped> {
+    look_and_bring(Look::Books, kind, manifest, supply, stage, context).await
+}
+
+/// The same, after a look at everything if that is asked for.
+async fn look_and_bring(
+    look: Look,
+    kind: Kind,
+    manifest: &Manifest,
+    supply: Supply<'_>,
+    stage: &Stage,
+    context: &Context,
+) -> Result<Receipt, Stopped> {
     let wish = Wish {
         kind,
         manifest,
@@ -142,7 +154,7 @@ pub(crate) async fn bring(
         stale: BTreeMap::new(),
         addresses: &addresses,
     };
-    apply::bring(&wish, Look::Books, None, stage, context).await
+    apply::bring(&wish, look, None, stage, context).await
 }
 
 /// What a visitor gets for a path, by way of the function that is live and of what the edge holds.
